@@ -1,0 +1,67 @@
+# A fresh machine needs Python 3.11 or later and make; nothing here wants root or another tool.
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := app screens providers store
+
+# An interpreter asked for by name (make install PYTHON=python3.12) replaces an environment made with another.
+ifneq ($(origin PYTHON),file)
+ifneq ($(PYTHON),$(shell cat .venv/.python 2>/dev/null))
+OTHER_PYTHON := FORCE
+endif
+endif
+
+.PHONY: help install demo run test soak check bench lock clean FORCE
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+install: .venv/.installed  ## create .venv with exactly the packages of requirements.lock (PYTHON=python3.12 picks another)
+
+.venv/.python: $(OTHER_PYTHON)
+	@$(PYTHON) -c 'import sys; sys.exit("Keyturn needs Python 3.11 or later; try: make install PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear .venv
+	@echo '$(PYTHON)' > $@
+
+# compileall writes bytecode even where PYTHONDONTWRITEBYTECODE is set; without bytecode every start takes seconds.
+# Some packages carry templates that are no valid Python: they are none of our business, hence the leading dash.
+.venv/.installed: .venv/.python pyproject.toml requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q $(PACKAGES)
+	@touch $@
+
+demo: install  ## rotate real passwords on a private PostgreSQL, nothing to set up
+	$(BIN)/keyturn demo
+
+run: install  ## start Keyturn
+	$(BIN)/keyturn
+
+test: install  ## run the tests on two workers
+	$(BIN)/pytest -n 2 --dist worksteal -m "not soak"
+
+soak: install  ## run the minutes-long load tests
+	$(BIN)/pytest -m soak --timeout 1800
+
+check: install  ## lint, formatting, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install  ## measure, as ratios to a floor taken in the same run
+	$(BIN)/python -m tests.bench
+
+lock: .tools/bin/uv  ## resolve requirements.lock anew (UPGRADE=--upgrade for newer versions)
+	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --all-extras --group dev $(UPGRADE) pyproject.toml -o requirements.lock
+	@! grep -nE '://|^-' requirements.lock || { echo 'requirements.lock names a host or an index: see above' >&2; exit 1; }
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet uv
+
+clean:  ## remove the environments and every cache
+	rm -rf .venv .tools dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

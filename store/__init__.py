@@ -1,0 +1,1 @@
+"""Tables, sealing and migrations: the only place that writes SQL against our own data."""
