@@ -1,0 +1,177 @@
+"""The door to our own data: one transaction per call, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, SQLModel
+
+from store import engines, failures, sealing
+from store.engines import db_epoch
+from store.errors import WrongKey
+from store.failures import translated
+from store.keyring import KeyPlaces, KeySource, load_key_ring
+from store.sealing import KeyRing, Place
+from store.setup import Opened, prepare
+
+__all__ = ["Store", "Tx", "db_epoch", "open_store"]
+
+T = TypeVar("T")
+
+REPEATS = 5
+"""How often a transaction is tried that PostgreSQL broke off in favour of another one."""
+
+
+@dataclass(frozen=True)
+class Tx:
+    """One open transaction. Rows stay readable after it ended."""
+
+    session: Session = field(repr=False)
+    keys: KeyRing
+    dialect: str
+    """"sqlite" or "postgresql"."""
+
+    def seal(self, text: str, table: str, row: str, field: str) -> bytes:
+        """`row` is the row's primary key, `field` its column; the value opens nowhere else."""
+        return sealing.seal(self.keys, text.encode(), Place(table, row, field))
+
+    def unseal(self, sealed: bytes, table: str, row: str, field: str) -> str:
+        return sealing.unseal(self.keys, sealed, Place(table, row, field)).decode()
+
+    def insert_new(self, table: type[SQLModel], **columns: Any) -> None:
+        """Insert a row unless a unique rule says that it is there; also when two do so at once."""
+        insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
+        self.session.execute(insert(table).values(**columns).on_conflict_do_nothing())
+
+
+class Store:
+    """An open store; safe to use from any thread. Made by `open_store`.
+
+    `read` and `write` each run a function in one transaction: committed when it returns, rolled back when it
+    raises. The function may be called again after a rollback (a deadlock was broken, the keys renewed), so it
+    must change nothing but the transaction. `read` sees one moment, cannot write, waits for no writer.
+    `aread` and `awrite` do the same in a thread. A cancelled awaiter leaves the transaction to itself: it is
+    completed or rolled back as a whole, and whether it was is to be read from the store.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        opened: Opened,
+        places: KeyPlaces,
+        *,
+        location: str,
+        busy_timeout: float,
+        threads: int,
+    ) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self.location = location
+        self.created = opened.created
+        self._key = opened.key
+        self._places = places
+        self._busy_timeout = busy_timeout
+        self._readers = engine.execution_options(**engines.READING[self.dialect])
+        # SQLite has one writer at a time; queueing for it is fairer to our own threads than its polling.
+        self._writer = threading.Lock() if self.dialect == "sqlite" else None
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-store")
+
+    @property
+    def keys(self) -> KeyRing:
+        return self._key.ring
+
+    @property
+    def key_source(self) -> KeySource:
+        return self._key.source
+
+    def read(self, fn: Callable[[Tx], T]) -> T:
+        return self._run(self._readers, fn)
+
+    def write(self, fn: Callable[[Tx], T]) -> T:
+        if self._writer is None:
+            return self._run(self.engine, fn)
+        if not self._writer.acquire(timeout=self._busy_timeout):
+            raise failures.locked(self.location)
+        try:
+            return self._run(self.engine, fn)
+        finally:
+            self._writer.release()
+
+    async def aread(self, fn: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, fn)
+
+    async def awrite(self, fn: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.write, fn)
+
+    def reload_keys(self) -> bool:
+        """Look for the key again, as `keyturn key rotate` may have added one. True: there is a new ring."""
+        key = load_key_ring(self._places)
+        if key is None or key.ring == self._key.ring:
+            return False
+        self._key = key
+        return True
+
+    def close(self) -> None:
+        """Waits for what is running."""
+        self._threads.shutdown()
+        self.engine.dispose()
+
+    def _run(self, engine: Engine, fn: Callable[[Tx], T]) -> T:
+        for attempt in range(REPEATS):
+            try:
+                with translated(self.location):
+                    return self._once(engine, fn, last=attempt == REPEATS - 1)
+            except _Again:
+                continue
+            except WrongKey:
+                if not self.reload_keys():
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, engine: Engine, fn: Callable[[Tx], T], *, last: bool) -> T:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                return fn(Tx(session, self._key.ring, self.dialect))
+        except DBAPIError as error:
+            if last or failures.sqlstate(error) not in failures.TRY_AGAIN:
+                raise
+            raise _Again from None
+
+
+class _Again(Exception):
+    """PostgreSQL broke the transaction off in favour of another one."""
+
+
+def open_store(
+    url: str,
+    *,
+    key: KeyPlaces,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+    busy_timeout: float = 10.0,
+    threads: int = 4,
+) -> Store:
+    """Open the store at a SQLAlchemy URL; a new one is created with its key and the default project.
+
+    Raises StoreUnavailable, StoreNewer, KeyMissing, KeyUnusable or WrongKey. `busy_timeout` is how many
+    seconds a write waits for others; `threads` is how many `aread` and `awrite` run at once.
+    """
+    address = engines.parse_url(url)
+    location = engines.location_of(address)
+    with translated(location):
+        engine = engines.make_engine(address, busy_timeout=busy_timeout, threads=threads)
+        try:
+            opened = prepare(engine, key, location=location, now=now, new_id=new_id)
+        except BaseException:
+            engine.dispose()
+            raise
+    return Store(engine, opened, key, location=location, busy_timeout=busy_timeout, threads=threads)

@@ -1,0 +1,129 @@
+"""Rotations, what their slots hold, and a look at their attempts (the journal writes those)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete as delete_rows
+from sqlmodel import col, select
+
+from store.database import Tx
+from store.tables import Attempt, Credential, Environment, Folder, Rotation
+
+
+def add(tx: Tx, rotation: Rotation) -> Rotation:
+    tx.session.add(rotation)
+    tx.session.flush()
+    return rotation
+
+
+def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
+    """`lock` keeps other writers off until the transaction ends: for every read that a write follows."""
+    if not lock:
+        return tx.session.get(Rotation, rotation_id)
+    tx.session.flush()
+    return tx.session.get(Rotation, rotation_id, populate_existing=True, with_for_update=True)
+
+
+def find(tx: Tx, folder_id: str, name: str) -> Rotation | None:
+    return tx.session.exec(
+        select(Rotation).where(Rotation.folder_id == folder_id, Rotation.name == name)
+    ).one_or_none()
+
+
+def find_by_name(tx: Tx, name: str) -> list[Rotation]:
+    """All of that name: it is unique in its folder only."""
+    return list(tx.session.exec(select(Rotation).where(Rotation.name == name).order_by(col(Rotation.id))))
+
+
+def list_all(tx: Tx, project_id: str | None = None, type: str | None = None) -> list[Rotation]:  # noqa: A002
+    """By name."""
+    query = select(Rotation)
+    if project_id is not None:
+        query = query.join(Folder, col(Folder.id) == Rotation.folder_id)
+        query = query.join(Environment, col(Environment.id) == Folder.environment_id)
+        query = query.where(Environment.project_id == project_id)
+    if type is not None:
+        query = query.where(Rotation.type == type)
+    return list(tx.session.exec(query.order_by(col(Rotation.name), col(Rotation.id))))
+
+
+def update_fields(tx: Tx, rotation_id: str, **columns: Any) -> Rotation:
+    """Set columns by name. Raises KeyError when there is no such rotation."""
+    rotation = get(tx, rotation_id, lock=True)
+    if rotation is None:
+        raise KeyError(rotation_id)
+    unknown = columns.keys() - Rotation.model_fields.keys()
+    if unknown:
+        raise TypeError(f"no such columns: {', '.join(sorted(unknown))}")
+    for name, value in columns.items():
+        setattr(rotation, name, value)
+    tx.session.flush()
+    return rotation
+
+
+def delete(tx: Tx, rotation_id: str) -> None:
+    """With its credentials and attempts. Its secrets must have been removed or detached before."""
+    tx.session.execute(delete_rows(Rotation).where(col(Rotation.id) == rotation_id))
+
+
+def credentials(tx: Tx, rotation_id: str) -> dict[int, Credential]:
+    """By slot."""
+    return {
+        row.slot: row
+        for row in tx.session.exec(select(Credential).where(Credential.rotation_id == rotation_id))
+    }
+
+
+def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
+    values: dict[str, str] = json.loads(tx.unseal(row.sealed_values, "credential", row.id, "sealed_values"))
+    return values
+
+
+def put_credential(
+    tx: Tx,
+    *,
+    id: str,  # noqa: A002 - the column's name
+    rotation_id: str,
+    slot: int,
+    public: Mapping[str, str],
+    values: Mapping[str, str],
+    issued_at: datetime,
+    expires_at: datetime | None,
+    attempt_id: str,
+) -> Credential:
+    """Replace what a slot holds. `id` is for the row if the slot was empty; `values` are all its fields."""
+    row = credentials(tx, rotation_id).get(slot)
+    row_id = id if row is None else row.id
+    columns: dict[str, Any] = {
+        "public": dict(public),
+        "sealed_values": tx.seal(json.dumps(dict(values)), "credential", row_id, "sealed_values"),
+        "issued_at": issued_at,
+        "expires_at": expires_at,
+        "attempt_id": attempt_id,
+    }
+    if row is None:
+        row = Credential(id=row_id, rotation_id=rotation_id, slot=slot, **columns)
+        tx.session.add(row)
+    else:
+        for name, value in columns.items():
+            setattr(row, name, value)
+    tx.session.flush()
+    return row
+
+
+def open_attempt(tx: Tx, rotation_id: str) -> Attempt | None:
+    """The one to be resumed; the oldest, should there be several."""
+    query = select(Attempt).where(Attempt.rotation_id == rotation_id, Attempt.state == "open")
+    return tx.session.exec(query.order_by(col(Attempt.started_at), col(Attempt.id)).limit(1)).one_or_none()
+
+
+def attempts(tx: Tx, rotation_id: str, limit: int) -> list[Attempt]:
+    """Newest first."""
+    query = select(Attempt).where(Attempt.rotation_id == rotation_id)
+    return list(
+        tx.session.exec(query.order_by(col(Attempt.started_at).desc(), col(Attempt.id).desc()).limit(limit))
+    )

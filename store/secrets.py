@@ -1,0 +1,187 @@
+"""Secrets and their versions: what applications read. A rotation reserves names first and publishes later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+from sqlmodel.sql.expression import Select
+
+from store.database import Tx
+from store.errors import Conflict
+from store.tables import Secret, SecretVersion
+
+
+def taken(tx: Tx, folder_id: str, names: Iterable[str], except_rotation: str | None = None) -> set[str]:
+    """Which of the names are in use in the folder, by anybody but this rotation."""
+    query = select(Secret.name, Secret.rotation_id).where(
+        Secret.folder_id == folder_id, col(Secret.name).in_(set(names))
+    )
+    return {
+        name for name, owner in tx.session.exec(query) if except_rotation is None or owner != except_rotation
+    }
+
+
+def reserve(
+    tx: Tx,
+    folder_id: str,
+    rotation_id: str,
+    names: Mapping[str, str],
+    *,
+    new_id: Callable[[], str],
+    now: datetime,
+) -> list[Secret]:
+    """Claim names ({credential field: name}) for a rotation; they hold nothing yet.
+
+    Conflict names those that are taken.
+    """
+    _refuse_taken(taken(tx, folder_id, names.values()))
+    rows = [
+        Secret(
+            id=new_id(),
+            folder_id=folder_id,
+            name=name,
+            rotation_id=rotation_id,
+            field=field,
+            created_at=now,
+            updated_at=now,
+        )
+        for field, name in names.items()
+    ]
+    tx.session.add_all(rows)
+    tx.session.flush()
+    return rows
+
+
+def rename(tx: Tx, rotation_id: str, names: Mapping[str, str], now: datetime) -> None:
+    """Give mapped secrets other names, keeping their history; two may swap. Conflict names the taken ones."""
+    changed = {
+        row.field: row
+        for row in of_rotation(tx, rotation_id, lock=True)
+        if row.field and names.get(row.field, row.name) != row.name
+    }
+    for row in changed.values():
+        _refuse_taken(taken(tx, row.folder_id, names.values(), except_rotation=rotation_id))
+        row.name = f"/{row.id}"  # out of each other's way first; no secret's name holds a "/"
+    tx.session.flush()
+    for field, row in changed.items():
+        row.name, row.updated_at = names[field], now
+    tx.session.flush()
+
+
+def move(tx: Tx, rotation_id: str, folder_id: str, now: datetime) -> None:
+    """Take a rotation's secrets to another folder with their history. Conflict names the taken ones."""
+    rows = of_rotation(tx, rotation_id)
+    _refuse_taken(taken(tx, folder_id, [row.name for row in rows], except_rotation=rotation_id))
+    for row in rows:
+        row.folder_id = folder_id
+        row.updated_at = now
+    tx.session.flush()
+
+
+def put_values(
+    tx: Tx,
+    rotation_id: str,
+    values: Mapping[str, str],
+    attempt_id: str,
+    now: datetime,
+    *,
+    new_id: Callable[[], str],
+) -> list[Secret]:
+    """Publish {credential field: value}: a new version each, none where the value is the same.
+
+    Fields that are not mapped are left out. Returns the changed ones.
+    """
+    changed = []
+    for row in of_rotation(tx, rotation_id, lock=True):
+        text = values.get(row.field or "")
+        if text is None or (row.version > 0 and _value(tx, row) == text):
+            continue
+        _add_version(tx, row, text, attempt_id, now, new_id())
+        changed.append(row)
+    tx.session.flush()
+    return changed
+
+
+def list_secrets(tx: Tx, folder_id: str) -> list[Secret]:
+    """The published ones, by name; without values."""
+    query = select(Secret).where(Secret.folder_id == folder_id, Secret.version > 0)
+    return list(tx.session.exec(query.order_by(col(Secret.name))))
+
+
+def values(tx: Tx, folder_id: str) -> dict[str, str]:
+    """Name to current value, by name."""
+    query = _current().where(Secret.folder_id == folder_id).order_by(col(Secret.name))
+    return {secret.name: _open(tx, version) for secret, version in tx.session.exec(query)}
+
+
+def value(tx: Tx, folder_id: str, name: str) -> str | None:
+    """The current value; None when there is no such secret or nothing is published yet."""
+    found = tx.session.exec(
+        _current().where(Secret.folder_id == folder_id, Secret.name == name)
+    ).one_or_none()
+    return None if found is None else _open(tx, found[1])
+
+
+def of_rotation(tx: Tx, rotation_id: str, *, lock: bool = False) -> list[Secret]:
+    """Reserved ones too, by name."""
+    query = select(Secret).where(Secret.rotation_id == rotation_id).order_by(col(Secret.name))
+    return list(tx.session.exec(query.with_for_update() if lock else query))
+
+
+def detach(tx: Tx, rotation_id: str) -> None:
+    """They become plain secrets; those that never held a value vanish."""
+    mine = col(Secret.rotation_id) == rotation_id
+    tx.session.execute(delete(Secret).where(mine, col(Secret.version) == 0))
+    tx.session.execute(update(Secret).where(mine).values(rotation_id=None, field=None))
+
+
+def remove(tx: Tx, rotation_id: str) -> None:
+    """With all their versions."""
+    tx.session.execute(delete(Secret).where(col(Secret.rotation_id) == rotation_id))
+
+
+def _current() -> Select[Secret, SecretVersion]:
+    return select(Secret, SecretVersion).where(
+        SecretVersion.secret_id == Secret.id, SecretVersion.version == Secret.version
+    )
+
+
+def _add_version(  # noqa: PLR0917 - each is named at the one call
+    tx: Tx, row: Secret, text: str, attempt_id: str, now: datetime, version_id: str
+) -> None:
+    row.version += 1
+    row.updated_at = now
+    version = SecretVersion(
+        id=version_id,
+        secret_id=row.id,
+        version=row.version,
+        sealed_value=tx.seal(text, "secret_version", version_id, "sealed_value"),
+        attempt_id=attempt_id,
+        created_at=now,
+    )
+    tx.session.add(version)
+
+
+def _value(tx: Tx, row: Secret) -> str:
+    query = select(SecretVersion).where(
+        SecretVersion.secret_id == row.id, SecretVersion.version == row.version
+    )
+    return _open(tx, tx.session.exec(query).one())
+
+
+def _open(tx: Tx, version: SecretVersion) -> str:
+    return tx.unseal(version.sealed_value, "secret_version", version.id, "sealed_value")
+
+
+def _refuse_taken(names: set[str]) -> None:
+    if names:
+        listed = ", ".join(sorted(names))
+        raise Conflict(
+            f"Taken already in this folder: {listed}.",
+            remedy="Choose other secret names, or remove the secrets that hold these.",
+            constraint="uq_secret_folder_id_name",
+            names=tuple(sorted(names)),
+        )

@@ -1,0 +1,171 @@
+"""What happens when a store is opened: first start, migrations, and the check of the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlmodel import Session, col
+
+from store import engines
+from store.errors import KeyMissing, SealBroken, StoreNewer, StoreUnavailable, WrongKey
+from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
+from store.sealing import KeyRing, Place, seal, unseal
+from store.tables import Canary, Environment, Folder, Project
+
+HEAD = "0001"
+"""The newest migration; a test holds it against the tree."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+ADVISORY_LOCK = 0x6B657974  # "keyt"
+CANARY_TEXT = b"keyturn"
+
+ENVIRONMENTS = (("dev", "Development"), ("staging", "Staging"), ("prod", "Production"))
+
+
+@dataclass(frozen=True)
+class Opened:
+    key: LoadedKey
+    created: bool
+
+
+@dataclass(frozen=True)
+class _State:
+    """`revision` is None for a database without our tables."""
+
+    revision: str | None
+    canaries: Mapping[str, bytes]
+
+
+def prepare(
+    engine: Engine,
+    places: KeyPlaces,
+    *,
+    location: str,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> Opened:
+    """Make the store ready for use, whatever state it is in. Usually that takes two SELECTs."""
+    with engine.execution_options(**engines.READING[engine.dialect.name]).connect() as connection:
+        state = _look(connection)
+    if state.revision == HEAD:
+        key = _existing_key(places, location)
+        if _check(key.ring, state.canaries, key, location):
+            return Opened(key, created=False)
+    with engine.execution_options(**engines.MIGRATING).connect() as connection:
+        connection.detach()  # foreign keys are off on it, so it is not to be used again
+        with connection.begin():
+            return _prepare_alone(connection, places, location=location, now=now, new_id=new_id)
+
+
+def add_canary(session: Session, ring: KeyRing) -> None:
+    """Vouch for the ring's primary key, so that a start without it is noticed."""
+    session.add(Canary(key_id=ring.primary, sealed_text=seal(ring, CANARY_TEXT, _canary_place(ring.primary))))
+    session.flush()
+
+
+def _prepare_alone(
+    connection: Connection,
+    places: KeyPlaces,
+    *,
+    location: str,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> Opened:
+    """The same under a lock: of two first starts, the second one finds everything done."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    state = _look(connection)
+    created = state.revision is None
+    key = _first_key(places) if created else _existing_key(places, location)
+    vouched = not created and _check(key.ring, state.canaries, key, location)
+    if state.revision != HEAD:
+        _migrate(connection, state.revision, location)
+    with Session(connection) as session:
+        if not vouched:
+            add_canary(session, key.ring)
+        if created:
+            _add_default_project(session, now(), new_id)
+        session.commit()
+    return Opened(key, created)
+
+
+def _look(connection: Connection) -> _State:
+    if not inspect(connection).has_table("alembic_version"):
+        return _State(None, {})
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision is None:
+        return _State(None, {})
+    rows = connection.execute(select(col(Canary.key_id), col(Canary.sealed_text))).all()
+    return _State(str(revision), {row.key_id: row.sealed_text for row in rows})
+
+
+def _existing_key(places: KeyPlaces, location: str) -> LoadedKey:
+    key = load_key_ring(places)
+    if key is None:
+        raise KeyMissing(
+            f"The store {location} is sealed, and its key is missing: there is none at {places.new_file}.",
+            remedy=f"Restore the key file to {places.new_file} from the copy you kept, or set KEYTURN_KEY or"
+            " KEYTURN_KEY_COMMAND. Without its key the store cannot be opened by anybody.",
+        )
+    return key
+
+
+def _first_key(places: KeyPlaces) -> LoadedKey:
+    return load_key_ring(places) or create_key_file(places.new_file)
+
+
+def _check(ring: KeyRing, canaries: Mapping[str, bytes], key: LoadedKey, location: str) -> bool:
+    """Every key that was ever primary must be there and be the right one. False: the present one is new."""
+    if not canaries:
+        raise StoreUnavailable(
+            f"The store {location} is damaged: what its key is checked with is gone.",
+            remedy="Restore it from a backup: keyturn restore FILE.",
+        )
+    try:
+        for kid, sealed in canaries.items():
+            unseal(ring, sealed, _canary_place(kid))
+    except (SealBroken, WrongKey):
+        raise WrongKey(
+            f"The {key.source.text} is not the key of the store {location}.",
+            remedy="Use the key ring that was in use with this store; look for a copy of its key file.",
+        ) from None
+    return ring.primary in canaries
+
+
+def _canary_place(kid: str) -> Place:
+    return Place("canary", kid, "sealed_text")
+
+
+def _migrate(connection: Connection, revision: str | None, location: str) -> None:
+    """Alembic is imported here alone: it costs more than all the rest of a start."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StoreNewer(
+            f"The store {location} was written by a later version of Keyturn (its format is {revision!r}).",
+            remedy="Update Keyturn on this machine, or restore a backup made with this version.",
+        )
+    command.upgrade(config, "head")
+
+
+def _add_default_project(session: Session, now: datetime, new_id: Callable[[], str]) -> None:
+    project = Project(id=new_id(), slug="default", name="Default", created_at=now)
+    session.add(project)
+    session.flush()
+    for position, (slug, name) in enumerate(ENVIRONMENTS):
+        environment = Environment(id=new_id(), project_id=project.id, slug=slug, name=name, position=position)
+        session.add(environment)
+        session.flush()
+        session.add(Folder(id=new_id(), environment_id=environment.id, path="/"))
+    session.flush()

@@ -1,0 +1,222 @@
+"""The tables. Ids are UUID texts unless said otherwise; times are UTC; lengths equal the contract's.
+
+Columns named `sealed_*` hold sealing.seal() output and nothing else in a table is secret.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+
+class Project(SQLModel, table=True):
+    id: str = Field(primary_key=True, max_length=36)
+    slug: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=64)
+    created_at: datetime
+
+
+class Environment(SQLModel, table=True):
+    __table_args__ = (UniqueConstraint("project_id", "slug"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    project_id: str = Field(foreign_key="project.id", max_length=36)
+    slug: str = Field(max_length=64)
+    name: str = Field(max_length=64)
+    position: int
+
+
+class Folder(SQLModel, table=True):
+    __table_args__ = (UniqueConstraint("environment_id", "path"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    environment_id: str = Field(foreign_key="environment.id", max_length=36)
+    path: str = Field(max_length=512)
+
+
+class Connection(SQLModel, table=True):
+    """`settings` holds the public fields of the credentials, `sealed_credentials` the secret ones (JSON)."""
+
+    id: str = Field(primary_key=True, max_length=36)
+    name: str = Field(max_length=32, unique=True)
+    app: str = Field(max_length=64)
+    method: str = Field(max_length=64)
+    description: str | None = Field(default=None, max_length=256)
+    settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    sealed_credentials: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime
+    updated_at: datetime
+
+
+class Rotation(SQLModel, table=True):
+    """One configuration, its schedule and its lease.
+
+    `next_rotation_at` is the documented schedule; `due_at` is when the loop acts next, for whatever reason
+    (schedule, retry, resume after a death), null when never. `lease_until` is in seconds since the epoch, by
+    the database's clock.
+    `rotation_status` is null until the first attempt ended, then "success" or "failed".
+    `deletion` is set while a deletion is being carried out: {"revoke": bool, "delete_secrets": bool}.
+    """
+
+    __table_args__ = (UniqueConstraint("folder_id", "name"), Index("ix_rotation_due_at", "due_at"))
+
+    id: str = Field(primary_key=True, max_length=36)
+    folder_id: str = Field(foreign_key="folder.id", max_length=36)
+    connection_id: str = Field(foreign_key="connection.id", max_length=36, index=True)
+    type: str = Field(max_length=64)
+    name: str = Field(max_length=64)
+    description: str | None = Field(default=None, max_length=256)
+    parameters: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    secrets_mapping: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    is_auto_rotation_enabled: bool = True
+    rotation_interval: int
+    rotate_at_hours: int = 0
+    rotate_at_minutes: int = 0
+
+    active_index: int = 0
+    rotation_status: str | None = Field(default=None, max_length=16)
+    last_rotation_attempted_at: datetime | None = None
+    last_rotated_at: datetime | None = None
+    last_rotation_job_id: str | None = Field(default=None, max_length=36)
+    last_rotation_message: str | None = Field(default=None, max_length=1024)
+    is_last_rotation_manual: bool = True
+    next_rotation_at: datetime | None = None
+
+    due_at: datetime | None = None
+    retry_at: datetime | None = None
+    failures: int = 0
+    lease_owner: str | None = Field(default=None, max_length=64)
+    fence: int = 0
+    lease_until: float = Field(default=0.0, sa_column=Column(Float(53), nullable=False, default=0.0))
+    deletion: dict[str, bool] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
+
+    created_at: datetime
+    updated_at: datetime
+
+
+class Credential(SQLModel, table=True):
+    """What a slot holds. `public` are its fields that may be shown, `sealed_values` all of them (JSON)."""
+
+    __table_args__ = (UniqueConstraint("rotation_id", "slot"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    rotation_id: str = Field(sa_column=Column(ForeignKey("rotation.id", ondelete="CASCADE"), nullable=False))
+    slot: int
+    public: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    sealed_values: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    issued_at: datetime
+    expires_at: datetime | None = None
+    attempt_id: str = Field(max_length=36)
+
+
+class Attempt(SQLModel, table=True):
+    """The journal. `step` is the one to be carried out next, all before it are done (app/rotation/engine.py).
+
+    `trigger`: "create", "schedule" or "manual". `state`: "open", "done" or "failed".
+    `steps`: [{"step", "started_at", "ms", "tries"}] of what is done, in order.
+    `sealed_previous` is what the slot held before publication, kept until it is retired.
+    """
+
+    __table_args__ = (
+        Index("ix_attempt_rotation_id_started_at", "rotation_id", "started_at"),
+        # What a watcher asks for every second stays cheap, however long the history is.
+        Index(
+            "ix_attempt_unfinished",
+            "updated_at",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True, max_length=36)
+    rotation_id: str = Field(sa_column=Column(ForeignKey("rotation.id", ondelete="CASCADE"), nullable=False))
+    slot: int
+    trigger: str = Field(max_length=16)
+    actor: str = Field(max_length=64)
+    state: str = Field(default="open", max_length=16)
+    step: str = Field(max_length=16)
+    tries: int = 0
+    scheduled_for: datetime | None = None
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+    sealed_candidate: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed_issued: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    sealed_previous: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    steps: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    error: str | None = Field(default=None, max_length=16)
+    message: str | None = Field(default=None, max_length=1024)
+
+
+class Secret(SQLModel, table=True):
+    """A name at a place. `version` 0 means reserved by a rotation that has not published yet.
+
+    `field` is the credential field that a mapped secret carries; it and `rotation_id` are null for plain ones.
+    """
+
+    __table_args__ = (UniqueConstraint("folder_id", "name"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    folder_id: str = Field(foreign_key="folder.id", max_length=36)
+    name: str = Field(max_length=256)
+    rotation_id: str | None = Field(default=None, foreign_key="rotation.id", max_length=36, index=True)
+    field: str | None = Field(default=None, max_length=64)
+    version: int = 0
+    created_at: datetime
+    updated_at: datetime
+
+
+class SecretVersion(SQLModel, table=True):
+    __tablename__ = "secret_version"
+    __table_args__ = (UniqueConstraint("secret_id", "version"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    secret_id: str = Field(sa_column=Column(ForeignKey("secret.id", ondelete="CASCADE"), nullable=False))
+    version: int
+    sealed_value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    attempt_id: str | None = Field(default=None, max_length=36)
+    created_at: datetime
+
+
+class Event(SQLModel, table=True):
+    """One line of history. It outlives what it speaks of: ids are no foreign keys. Never a secret value."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(index=True)
+    actor: str = Field(max_length=64)
+    action: str = Field(max_length=64)
+    result: str = Field(max_length=16)
+    rotation_id: str | None = Field(default=None, max_length=36, index=True)
+    subject: str = Field(max_length=128)
+    message: str = Field(default="", max_length=1024)
+
+
+class Draft(SQLModel, table=True):
+    """An unfinished wizard: what was entered (no secrets) and where the person was. One of a kind."""
+
+    id: str = Field(primary_key=True, max_length=36)
+    kind: str = Field(max_length=64, unique=True)
+    step: int
+    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    updated_at: datetime
+
+
+class Canary(SQLModel, table=True):
+    """A known text sealed with each key that was ever primary; tells a wrong key at start."""
+
+    key_id: str = Field(primary_key=True, max_length=32)
+    sealed_text: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
