@@ -26,9 +26,9 @@ install: .venv/.installed  ## create .venv with exactly the packages of requirem
 # compileall writes bytecode even where PYTHONDONTWRITEBYTECODE is set; without bytecode every start takes seconds.
 # Some packages carry templates that are no valid Python: they are none of our business, hence the leading dash.
 .venv/.installed: .venv/.python pyproject.toml requirements.lock
-	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
@@ -39,7 +39,7 @@ run: install  ## start Keyturn
 	$(BIN)/keyturn
 
 test: install  ## run the tests on two workers
-	$(BIN)/pytest -n 2 --dist worksteal -m "not soak"
+	$(BIN)/pytest -n 2 --dist worksteal
 
 soak: install  ## run the minutes-long load tests
 	$(BIN)/pytest -m soak --timeout 1800
@@ -60,7 +60,7 @@ lock: .tools/bin/uv  ## resolve requirements.lock anew (UPGRADE=--upgrade for ne
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
-	.tools/bin/python -m pip install --quiet uv
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 clean:  ## remove the environments and every cache
 	rm -rf .venv .tools dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
