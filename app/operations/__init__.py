@@ -1,0 +1,1 @@
+"""What people can do, by subject. The service is the door to it."""

@@ -1,0 +1,67 @@
+"""What can be set up: rotation types, connection apps, and the fields each of them asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.forms import FormField, fields_of
+from providers.base import Preparable
+from providers.registry import connection_app, connection_app_names, provider, providers
+
+
+@dataclass(frozen=True)
+class RotationType:
+    """`mapping` fields: key is the credential field, default the prefilled secret name."""
+
+    type: str
+    title: str
+    app: str
+    name_max_length: int
+    parameters: tuple[FormField, ...]
+    mapping: tuple[FormField, ...]
+    preparable: bool
+
+
+@dataclass(frozen=True)
+class ConnectionForm:
+    app: str
+    title: str
+    method: str
+    methods: tuple[str, ...]
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    def rotation_types(self) -> list[RotationType]:
+        """All that load, by title."""
+        return sorted((self.rotation_type(name) for name in providers().found), key=lambda found: found.title)
+
+    def rotation_type(self, type_name: str) -> RotationType:
+        """Raises UnknownType, PluginBroken."""
+        kind = provider(type_name)
+        return RotationType(
+            type=kind.type,
+            title=kind.title,
+            app=kind.app,
+            name_max_length=kind.name_max_length,
+            parameters=tuple(fields_of(kind.parameters)),
+            mapping=tuple(fields_of(kind.mapping)),
+            preparable=isinstance(kind, Preparable),
+        )
+
+    def connection_apps(self) -> list[tuple[str, str]]:
+        """(app, title) of all that load."""
+        return [(name, connection_app(name).title) for name in connection_app_names()]
+
+    def connection_form(self, app: str, method: str | None = None) -> ConnectionForm:
+        """The fields of one method, the first one by default. Raises UnknownType, PluginBroken."""
+        kind = connection_app(app)
+        chosen = method or next(iter(kind.methods))
+        return ConnectionForm(
+            app=app,
+            title=kind.title,
+            method=chosen,
+            methods=tuple(kind.methods),
+            fields=tuple(fields_of(kind.methods[chosen])),
+        )

@@ -1,0 +1,239 @@
+"""Connections: named admin access to targets, tested live before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic.alias_generators import to_camel
+
+from app.contract import AppConnection, CreateConnection, known_part, validated
+from app.errors import InUse, InvalidInput
+from app.operations.context import Context, connection_by
+from app.rotation.redact import redact
+from app.views import ConnectionTest, ConnectionView
+from providers.base import ConnectionApp, Problem, TargetError
+from providers.registry import UnknownType, connection_app
+from store import connections, events
+from store.database import Tx
+from store.errors import Conflict
+from store.tables import Connection
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    body: CreateConnection
+    credentials: BaseModel
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Added:
+    connection: AppConnection
+    tested: str
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Connections:
+    context: Context
+
+    async def add(self, app: str, data: Any) -> Added:
+        """Validate, log in, keep. Raises InvalidInput, TargetError when the test fails (nothing is kept)."""
+        kind = connection_app(app)
+        parsed = _parse(kind, data)
+        await self.context.store.aread(lambda tx: _refuse_taken(tx, parsed.body.name))
+        tested = await _log_in(kind, parsed.body.method, parsed.credentials)
+        settings, secrets = split(parsed.credentials)
+
+        def keep(tx: Tx) -> Connection:
+            now = self.context.clock()
+            row = connections.add(
+                tx,
+                id=self.context.new_id(),
+                name=parsed.body.name,
+                app=app,
+                method=parsed.body.method,
+                description=parsed.body.description or None,
+                settings=settings,
+                secrets=secrets,
+                now=now,
+            )
+            self._event(tx, "create-app-connection", row.name)
+            return row
+
+        try:
+            row = await self.context.store.awrite(keep)
+        except Conflict:
+            raise InvalidInput([_taken(parsed.body.name)]) from None
+        return Added(document(row), tested, parsed.ignored)
+
+    async def problems(self, app: str, data: Any) -> list[Problem]:
+        """What is wrong with a body, without contacting anything."""
+        try:
+            parsed = _parse(connection_app(app), data)
+            await self.context.store.aread(lambda tx: _refuse_taken(tx, parsed.body.name))
+        except InvalidInput as error:
+            return list(error.problems)
+        return []
+
+    async def try_out(self, app: str, data: Any) -> ConnectionTest:
+        """Log in with credentials that are not kept. Raises InvalidInput."""
+        kind = connection_app(app)
+        parsed = _parse(kind, data)
+        try:
+            return ConnectionTest(True, await _log_in(kind, parsed.body.method, parsed.credentials))
+        except TargetError as error:
+            return ConnectionTest(False, error.message, error.remedy)
+
+    async def views(self) -> list[ConnectionView]:
+        return await self.context.store.aread(lambda tx: [_view(tx, row) for row in connections.list_all(tx)])
+
+    async def view(self, ref: str) -> ConnectionView:
+        """Raises NotFound."""
+        return await self.context.store.aread(lambda tx: _view(tx, connection_by(tx, ref)))
+
+    async def document(self, ref: str) -> AppConnection:
+        """Raises NotFound."""
+        return await self.context.store.aread(lambda tx: document(connection_by(tx, ref)))
+
+    async def documents(self) -> tuple[AppConnection, ...]:
+        rows = await self.context.store.aread(connections.list_all)
+        return tuple(document(row) for row in rows)
+
+    async def test(self, ref: str) -> ConnectionTest:
+        """Raises NotFound."""
+
+        def look(tx: Tx) -> tuple[Connection, dict[str, str]]:
+            row = connection_by(tx, ref)
+            return row, connections.secret_credentials(tx, row)
+
+        row, secrets = await self.context.store.aread(look)
+        target = await self.context.targets.get(row, secrets)
+        try:
+            return ConnectionTest(True, await target.test())
+        except TargetError as error:
+            hidden = secrets.values()
+            return ConnectionTest(False, redact(error.message, hidden), redact(error.remedy, hidden))
+
+    async def remove(self, ref: str) -> str:
+        """Remove one that no rotation uses; the name of what is gone. Raises NotFound, InUse."""
+
+        def gone(tx: Tx) -> str:
+            row = connection_by(tx, ref)
+            if users := connections.rotations_using(tx, row.id):
+                raise InUse(
+                    f"Connection {row.name} is used by: {', '.join(users)}. Nothing was removed.",
+                    remedy="Delete these rotations first.",
+                )
+            connections.remove(tx, row.id)
+            self._event(tx, "delete-app-connection", row.name)
+            return row.name
+
+        return await self.context.store.awrite(gone)
+
+    def _event(self, tx: Tx, action: str, subject: str) -> None:
+        events.append(
+            tx,
+            at=self.context.clock(),
+            actor=self.context.actor,
+            action=action,
+            result="success",
+            subject=subject,
+        )
+
+
+def split(credentials: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """The public and the secret fields, under their documented names; secrets that are not given are left out."""
+    settings: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+    for name, info in type(credentials).model_fields.items():
+        value = getattr(credentials, name)
+        key = info.alias or to_camel(name)
+        if isinstance(value, SecretStr):
+            secrets[key] = value.get_secret_value()
+        elif value is not None:
+            settings[key] = value
+    return settings, secrets
+
+
+def document(row: Connection) -> AppConnection:
+    return AppConnection(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        app=row.app,
+        method=row.method,
+        credentials=dict(row.settings),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def _log_in(kind: ConnectionApp, method: str, credentials: BaseModel) -> str:
+    target = kind.open(method, credentials)
+    hidden = split(credentials)[1].values()
+    try:
+        return await target.test()
+    except TargetError as error:
+        error.message, error.remedy = redact(error.message, hidden), redact(error.remedy, hidden)
+        raise
+    finally:
+        await target.close()
+
+
+def _parse(kind: ConnectionApp, data: Any) -> _Parsed:
+    if not isinstance(data, Mapping):
+        raise InvalidInput([Problem("body", "must be a JSON object")])
+    problems: list[Problem] = []
+    ignored: list[str] = []
+    known = known_part(CreateConnection, data, ignored)
+    body = validated(CreateConnection, known, "", problems)
+    credentials, method, given = None, known.get("method"), known.get("credentials")
+    if isinstance(method, str):
+        model = kind.methods.get(method.strip())
+        if model is None:
+            problems.append(Problem("method", f"must be one of: {', '.join(kind.methods)}"))
+        elif isinstance(given, Mapping):
+            given = known_part(model, given, ignored, "credentials.")
+            credentials = validated(model, given, "credentials", problems)
+    if problems or body is None or credentials is None:
+        raise InvalidInput(problems)
+    return _Parsed(body, credentials, tuple(ignored))
+
+
+def _refuse_taken(tx: Tx, name: str) -> None:
+    found = connections.find(tx, name)
+    if found is not None and found.name == name:
+        raise InvalidInput([_taken(name)])
+
+
+def _taken(name: str) -> Problem:
+    return Problem("name", f"a connection named {name} exists already")
+
+
+def _view(tx: Tx, row: Connection) -> ConnectionView:
+    try:
+        title = connection_app(row.app).title
+    except UnknownType:
+        title = row.app
+    return ConnectionView(
+        id=row.id,
+        name=row.name,
+        app=row.app,
+        app_title=title,
+        method=row.method,
+        description=row.description or "",
+        settings=dict(row.settings),
+        summary=_summary(row.settings),
+        used_by=tuple(connections.rotations_using(tx, row.id)),
+    )
+
+
+def _summary(settings: Mapping[str, Any]) -> str:
+    """One line for lists, from whatever public fields there are."""
+    if {"host", "port", "database", "username"} <= settings.keys():
+        return "{username}@{host}:{port}/{database}".format_map(settings)
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

@@ -1,0 +1,204 @@
+"""What can be done with a rotation that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.contract import GeneratedCredentials, SecretRotation
+from app.errors import Busy
+from app.operations.context import Context, rotation_by
+from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
+from app.rotation import schedule
+from app.rotation.attempt import MANUAL, Listener, secrets_of, time_of_day
+from app.rotation.engine import nobody
+from app.rotation.redact import redact
+from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
+from providers.base import Credential, CredentialRefused, TargetError
+from providers.registry import provider as provider_of
+from store import events, journal, projects, rotations
+from store.database import Tx
+from store.errors import LeaseBusy
+from store.journal import Job, Lease
+from store.tables import Rotation
+
+Change = Callable[[Tx, Rotation], None]
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """`ref` is an id, or a name where that is unambiguous. All raise NotFound, and UsageError for ambiguous names."""
+
+    context: Context
+
+    async def snapshot(self) -> Snapshot:
+        """All rotations for the dashboard."""
+        now = self.context.clock()
+        rows = await self.context.store.aread(lambda tx: rows_of(tx, rotations.list_all(tx), now))
+        return Snapshot(now, rows)
+
+    async def documents(self, project: str | None = None) -> list[SecretRotation]:
+        def look(tx: Tx) -> list[SecretRotation]:
+            found = projects.find_project(tx, project) if project else None
+            return documents_of(tx, rotations.list_all(tx, project_id=found.id if found else None))
+
+        return await self.context.store.aread(look)
+
+    async def document(self, ref: str) -> SecretRotation:
+        return await self.context.store.aread(lambda tx: document_of(tx, rotation_by(tx, ref)))
+
+    async def detail(self, ref: str) -> RotationDetail:
+        now = self.context.clock()
+        return await self.context.store.aread(lambda tx: detail_of(tx, rotation_by(tx, ref), now))
+
+    async def history(self, ref: str, limit: int = 50) -> list[AttemptView]:
+        def look(tx: Tx) -> list[AttemptView]:
+            row = rotation_by(tx, ref)
+            kind = provider_of(row.type)
+            return [attempt_view(kind, row, a) for a in rotations.attempts(tx, row.id, limit)]
+
+        return await self.context.store.aread(look)
+
+    async def rotate(self, ref: str, listener: Listener = nobody) -> SecretRotation:
+        """Now, by hand; an unfinished attempt is resumed instead. Raises Busy, RotationFailed."""
+        row, lease = await self._claimed(ref)
+        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
+        return await self.document(row.id)
+
+    async def pause(self, ref: str) -> SecretRotation:
+        """Switch auto-rotation off. An attempt under way elsewhere makes it Busy."""
+
+        def off(tx: Tx, row: Rotation) -> None:
+            row.is_auto_rotation_enabled, row.next_rotation_at = False, None
+            if rotations.open_attempt(tx, row.id) is None:
+                row.due_at, row.retry_at = None, None
+
+        return await self._changed(ref, off, "paused")
+
+    async def resume(self, ref: str) -> SecretRotation:
+        """Switch auto-rotation on; what became due meanwhile runs at once. Raises Busy."""
+
+        def on(tx: Tx, row: Rotation) -> None:
+            if row.is_auto_rotation_enabled:
+                return
+            row.is_auto_rotation_enabled = True
+            if row.last_rotated_at is not None:
+                row.next_rotation_at = schedule.next_when_enabled(
+                    row.last_rotated_at, row.is_last_rotation_manual, row.rotation_interval, time_of_day(row)
+                )
+            if rotations.open_attempt(tx, row.id) is None:
+                row.due_at = row.next_rotation_at
+
+        return await self._changed(ref, on, "resumed")
+
+    async def credentials(self, ref: str) -> GeneratedCredentials:
+        """The values of both slots, in the documented shape; an event says who looked."""
+
+        def look(tx: Tx) -> GeneratedCredentials:
+            row = rotation_by(tx, ref)
+            held = rotations.credentials(tx, row.id)
+            self._event(tx, "get-secret-rotation-generated-credentials", row)
+            return GeneratedCredentials(
+                generated_credentials=[rotations.credential_values(tx, held[slot]) for slot in sorted(held)],
+                active_index=row.active_index,
+                rotation_id=row.id,
+                type=row.type,
+            )
+
+        return await self.context.store.awrite(look)
+
+    async def check(self, ref: str) -> list[SlotCheck]:
+        """Log in with what the store holds for each slot; changes nothing. Drift is a slot with `ok` False."""
+
+        def look(tx: Tx) -> Job:
+            return journal.load(tx, rotation_by(tx, ref).id)
+
+        job = await self.context.store.aread(look)
+        results = [await self._check_slot(job, slot) for slot in sorted(job.credentials)]
+        drifted = any(result.ok is False for result in results)
+        message = "; ".join(f"{r.identity}: {r.text}" for r in results)
+        await self.context.store.awrite(
+            lambda tx: self._event(
+                tx,
+                "secret-rotation-check-credentials",
+                job.rotation,
+                result="failed" if drifted else "success",
+                message=message,
+            )
+        )
+        return results
+
+    async def delete(
+        self, ref: str, *, revoke: bool = False, delete_secrets: bool = False, listener: Listener = nobody
+    ) -> SecretRotation:
+        """The rotation as it was. Raises Busy, and RotationFailed when revoking failed (the rotation is kept)."""
+        row, lease = await self._claimed(ref)
+        before = await self.document(row.id)
+        now = self.context.clock()
+        await self.context.store.awrite(
+            lambda tx: journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
+        )
+        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
+        return before
+
+    async def _check_slot(self, job: Job, slot: int) -> SlotCheck:
+        kind = provider_of(job.rotation.type)
+        parameters = kind.parameters.model_validate(job.rotation.parameters)
+        held = job.credentials[slot]
+        identity = kind.identity(parameters, slot)
+        active = slot == job.rotation.active_index and job.rotation.last_rotated_at is not None
+        target = await self.context.targets.get(job.connection, job.connection_secrets)
+        try:
+            await kind.verify(target, parameters, Credential(held.values, held.expires_at))
+        except CredentialRefused as error:
+            return SlotCheck(slot, identity, active, False, _clean(error, job))
+        except TargetError as error:
+            return SlotCheck(slot, identity, active, None, _clean(error, job))
+        return SlotCheck(slot, identity, active, True, "logs in")
+
+    async def _claimed(self, ref: str) -> tuple[Rotation, Lease]:
+        engine = self.context.engine
+
+        def take(tx: Tx) -> tuple[Rotation, Lease]:
+            row = rotation_by(tx, ref)
+            return row, journal.claim(tx, row.id, engine.owner, engine.lease_seconds)
+
+        try:
+            return await self.context.store.awrite(take)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
+
+    async def _changed(self, ref: str, change: Change, what: str) -> SecretRotation:
+        """Edit the row under its lease, so that no attempt runs meanwhile."""
+        engine, now = self.context.engine, self.context.clock()
+
+        def edit(tx: Tx) -> SecretRotation:
+            found = rotation_by(tx, ref)
+            lease = journal.claim(tx, found.id, engine.owner, engine.lease_seconds)
+            row = journal.hold(tx, lease)
+            change(tx, row)
+            row.updated_at = now
+            row.lease_owner, row.lease_until = None, 0.0
+            self._event(tx, "update-secret-rotation", row, message=what)
+            return document_of(tx, row)
+
+        try:
+            return await self.context.store.awrite(edit)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
+
+    def _event(self, tx: Tx, action: str, row: Rotation, *, result: str = "success", message: str = "") -> None:
+        events.append(
+            tx,
+            at=self.context.clock(),
+            actor=self.context.actor,
+            action=action,
+            result=result,
+            subject=row.name,
+            rotation_id=row.id,
+            message=message,
+        )
+
+
+def _clean(error: TargetError, job: Job) -> str:
+    return redact(error.message, secrets_of(job, provider_of(job.rotation.type)))

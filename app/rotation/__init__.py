@@ -1,0 +1,1 @@
+"""The journaled rotation: dates, one attempt, the loop."""

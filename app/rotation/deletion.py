@@ -1,0 +1,58 @@
+"""Deleting a rotation: journaled first, the credentials revoked when asked, then the rows."""
+
+from __future__ import annotations
+
+from app.errors import RotationFailed
+from app.rotation import schedule
+from app.rotation.attempt import Surroundings, secrets_of
+from app.rotation.redact import redact
+from providers.base import Credential, Outcome, TargetError
+from store import journal
+
+
+async def delete(around: Surroundings, actor: str) -> None:
+    """Carry out the deletion that the rotation's row asks for; resumable, since revoking may be repeated.
+
+    Raises RotationFailed when revoking failed: the rotation stays, and what was asked stays recorded.
+    """
+    job, lease = around.job, around.held.lease
+    assert job.rotation.deletion is not None
+    if job.rotation.deletion["revoke"]:
+        await _revoke(around, actor)
+    delete_secrets, now = job.rotation.deletion["delete_secrets"], around.clock()
+    await around.store.awrite(lambda tx: journal.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now))
+    around.held.returned = True
+
+
+async def _revoke(around: Surroundings, actor: str) -> None:
+    """What is published dies last: when the target refuses half way, the rotation can go on."""
+    job = around.job
+    by_slot = sorted(job.credentials.items(), key=lambda item: item[0] == job.rotation.active_index)
+    pending = [*job.retiring, *([job.open] if job.open else [])]
+    unpublished = [part for attempt in pending for part in (attempt.issued, attempt.previous) if part]
+    try:
+        for stored in [*unpublished, *(credential for _, credential in by_slot)]:
+            around.held.assert_fresh()
+            credential = Credential(stored.values, stored.expires_at)
+            await around.provider.revoke(around.target, around.parameters, credential)
+    except TargetError as error:
+        await _record_failure(around, error, actor)
+
+
+async def _record_failure(around: Surroundings, error: TargetError, actor: str) -> None:
+    """Transient: the loop goes on later. Permanent: withdrawn, so that a person can decide anew."""
+    now, rotation, lease = around.clock(), around.job.rotation, around.held.lease
+    message = redact(error.message, secrets_of(around.job, around.provider))
+    retry_at = None
+    if error.transient or error.outcome is Outcome.UNKNOWN:
+        retry_at = now + schedule.backoff(rotation.failures + 1, around.random.uniform)
+    await around.store.awrite(
+        lambda tx: journal.deletion_failed(tx, lease, message=message, retry_at=retry_at, actor=actor, now=now)
+    )
+    around.held.returned = True
+    outlook = (
+        f"The deletion stays recorded and is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC."
+        if retry_at
+        else "The rotation was kept and goes on as before. Delete without revoking, or mend this first."
+    )
+    raise RotationFailed(f"Not deleted: {message}", remedy=f"{error.remedy}\n{outlook}".strip()) from None

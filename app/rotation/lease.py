@@ -1,0 +1,69 @@
+"""Holding a lease while working: renewed in time, given back at the end, the work stopped when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from store import journal
+from store.database import Store
+from store.errors import LeaseLost, StoreUnavailable
+from store.journal import Lease
+
+
+@dataclass
+class Held:
+    """A lease in use. `seconds` is its length; `returned`: it went back to the store together with the last write."""
+
+    lease: Lease
+    seconds: float
+    returned: bool = False
+    lost: bool = False
+    renewed_at: float = field(default_factory=time.monotonic)
+
+    def assert_fresh(self) -> None:
+        """Before an outside call: a process that was suspended past its lease must not act. Raises LeaseLost."""
+        if time.monotonic() - self.renewed_at > self.seconds:
+            raise LeaseLost("This process was suspended past its lease; a successor carries on.")
+
+
+@contextlib.asynccontextmanager
+async def holding(store: Store, lease: Lease, seconds: float) -> AsyncIterator[Held]:
+    """Raises LeaseLost from the body when somebody else took over."""
+    held = Held(lease, seconds)
+    work = asyncio.current_task()
+    assert work is not None
+    renewing = asyncio.create_task(_renew(store, held, work))
+    try:
+        yield held
+    except asyncio.CancelledError:
+        if not held.lost:
+            raise
+        work.uncancel()
+        raise LeaseLost("The lease ran out while working; a successor carries on.") from None
+    finally:
+        renewing.cancel()
+        if not held.returned:
+            with contextlib.suppress(StoreUnavailable):  # it expires by itself
+                await asyncio.shield(store.awrite(lambda tx: journal.release(tx, lease)))
+
+
+async def _renew(store: Store, held: Held, work: asyncio.Task[Any]) -> None:
+    while True:
+        await asyncio.sleep(held.seconds / 3)
+        try:
+            started = time.monotonic()
+            await store.awrite(lambda tx: journal.renew(tx, held.lease, held.seconds))
+            held.renewed_at = started
+        except LeaseLost:
+            if held.returned:
+                return
+            held.lost = True
+            work.cancel()
+            return
+        except StoreUnavailable:
+            continue  # a store that is away for a moment; assert_fresh guards the rest

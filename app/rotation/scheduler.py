@@ -1,0 +1,135 @@
+"""The loop: claims what is due, runs it, sleeps until the next moment that matters.
+
+Its state is in the store, so any number of loops may share one store: a lease makes each due rotation run once. It
+wakes for the next due time, when another process changed the store, and at least every `HEARTBEAT` (wall clocks jump).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.errors import RotationFailed, explain
+from app.rotation.attempt import SCHEDULE, Listener
+from app.rotation.engine import Engine, nobody
+from store import journal
+from store.changes import ChangeWatch
+from store.errors import LeaseLost, StoreError
+from store.journal import Lease
+
+log = logging.getLogger("keyturn.scheduler")
+
+HEARTBEAT = 30.0
+CHANGE_POLL = 0.5
+SHORTEST_PAUSE = 0.02
+PARK_AFTER = 20.0
+_PAUSE_AFTER_ERROR = 5.0
+
+
+@dataclass
+class Scheduler:
+    """`concurrency`: how many attempts run at once. `idle` is told when there is nothing due (for `--once`)."""
+
+    engine: Engine
+    actor: str = "scheduler"
+    concurrency: int = 4
+    listener: Listener = nobody
+    on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None
+    _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then running attempts finish, or are parked after `PARK_AFTER` seconds."""
+        watch = ChangeWatch(self.engine.store)
+        try:
+            while not stop.is_set():
+                pause = HEARTBEAT
+                try:
+                    await self._start_due()
+                    pause = await self._seconds_to_next()
+                except StoreError as error:
+                    log.error("store: %s %s", error.message, error.remedy)
+                    pause = _PAUSE_AFTER_ERROR
+                await self._wait(stop, watch, pause)
+        finally:
+            watch.close()
+            await self._wind_up()
+
+    async def run_once(self) -> int:
+        """Run what is due now, wait for it, and say how many of them failed. Raises StoreError."""
+        failed = 0
+
+        def count(rotation_id: str, error: str | None) -> None:
+            nonlocal failed
+            failed += error is not None
+            told(rotation_id, error)
+
+        told, self.on_outcome = self.on_outcome, count
+        try:
+            while await self._start_due() or self._running:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.on_outcome = told
+            await self._wind_up()
+        return failed
+
+    async def _start_due(self) -> int:
+        free = self.concurrency - len(self._running)
+        leases = await self.engine.claim_due(free) if free > 0 else []
+        for lease in leases:
+            task = asyncio.create_task(self._carry_out(lease))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return len(leases)
+
+    async def _carry_out(self, lease: Lease) -> None:
+        error: str | None = None
+        try:
+            await self.engine.carry_out(lease, SCHEDULE, self.actor, self.listener)
+        except RotationFailed as failure:
+            error = failure.message
+        except LeaseLost:
+            log.warning("rotation %s: lease lost, a successor carries on", lease.rotation_id)
+            return
+        except Exception as failure:  # one rotation must not end the loop
+            known = explain(failure)
+            error = known.message if known else f"unexpected {type(failure).__name__}"
+            log.error("rotation %s: %s", lease.rotation_id, error)
+        self.on_outcome(lease.rotation_id, error)
+
+    async def _seconds_to_next(self) -> float:
+        if len(self._running) >= self.concurrency:
+            return HEARTBEAT
+        now = self.engine.clock()
+        seconds = await self.engine.store.aread(lambda tx: journal.seconds_to_next(tx, now))
+        return HEARTBEAT if seconds is None else min(max(seconds, SHORTEST_PAUSE), HEARTBEAT)
+
+    async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float) -> None:
+        """Until the time is up, `stop` is set, an attempt ends, or another process changed the store."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        stopping = asyncio.create_task(stop.wait())
+        running = len(self._running)
+        try:
+            while (left := deadline - asyncio.get_running_loop().time()) > 0:
+                waiting = {stopping, *self._running}
+                done, _ = await asyncio.wait(
+                    waiting, timeout=min(left, CHANGE_POLL), return_when=asyncio.FIRST_COMPLETED
+                )
+                if done or len(self._running) < running:
+                    return
+                with contextlib.suppress(StoreError):
+                    if await asyncio.to_thread(watch.changed):
+                        return
+        finally:
+            stopping.cancel()
+
+    async def _wind_up(self) -> None:
+        if not self._running:
+            return
+        _, unfinished = await asyncio.wait(self._running, timeout=PARK_AFTER)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=PARK_AFTER)

@@ -1,0 +1,104 @@
+"""The one door: screens, command line and HTTP API all come through here."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.operations.catalog import Catalog
+from app.operations.connections import Connections
+from app.operations.context import Context
+from app.operations.creation import Creation
+from app.operations.drafts import Drafts
+from app.operations.history import History
+from app.operations.rotations import Rotations
+from app.operations.secrets import Secrets
+from app.rotation.attempt import Listener, new_id
+from app.rotation.engine import Engine, nobody
+from app.rotation.scheduler import Scheduler
+from app.rotation.targets import Targets
+from app.settings import Settings
+from store.changes import ChangeWatch
+from store.database import Store, open_store
+from store.keyring import KeyPlaces
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything a person or program can ask of Keyturn. Close it in the event loop it was used in."""
+
+    catalog: Catalog
+    connections: Connections
+    creation: Creation
+    rotations: Rotations
+    secrets: Secrets
+    drafts: Drafts
+    history: History
+    context: Context
+
+    @property
+    def store(self) -> Store:
+        return self.context.store
+
+    @property
+    def first_start_notice(self) -> str:
+        """On the start that created the store: where the data and its key are. Empty otherwise."""
+        if not self.store.created:
+            return ""
+        return (
+            f"Created the store {self.store.location}.\nIts key is in {self.store.key_source.text}: back up both. "
+            "Without the key a backup of the data is worthless."
+        )
+
+    def scheduler(
+        self,
+        *,
+        concurrency: int = 4,
+        listener: Listener = nobody,
+        on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None,
+    ) -> Scheduler:
+        """The background loop; `on_outcome` is told each rotation's id and its error, None for success."""
+        return Scheduler(self.context.engine, concurrency=concurrency, listener=listener, on_outcome=on_outcome)
+
+    def watch_changes(self) -> ChangeWatch:
+        """Tells whether another process changed the store; close it."""
+        return ChangeWatch(self.store)
+
+    async def aclose(self) -> None:
+        await self.context.targets.close()
+        self.store.close()
+
+
+def open_service(settings: Settings, actor: str, *, clock: Callable[[], datetime] | None = None) -> Service:
+    """Open the store, creating it on first start. Raises StoreError."""
+    now = clock or _utc_now
+    source: random.Random = secrets.SystemRandom()
+    store = open_store(
+        settings.database_url,
+        key=KeyPlaces(default_file=settings.default_key_file, key_file=settings.key_file, environ=settings.environ),
+        now=now,
+        new_id=lambda: new_id(source),
+    )
+    targets = Targets()
+    owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    engine = Engine(store, targets, now, owner, settings.lease_seconds, source)
+    context = Context(store, engine, targets, now, source, actor)
+    return Service(
+        catalog=Catalog(),
+        connections=Connections(context),
+        creation=Creation(context),
+        rotations=Rotations(context),
+        secrets=Secrets(context),
+        drafts=Drafts(context),
+        history=History(context),
+        context=context,
+    )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,196 @@
+"""What screens and the command line show: plain frozen values, no secret among them unless the name says so."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+class Status(enum.StrEnum):
+    """A rotation's state, the most urgent first."""
+
+    DELETING = "deleting"
+    CREATING = "creating"
+    ROTATING = "rotating"
+    FAILING = "failing"
+    OVERDUE = "overdue"
+    PAUSED = "paused"
+    DUE_SOON = "due soon"
+    HEALTHY = "healthy"
+
+
+@dataclass(frozen=True)
+class RotationRow:
+    """One line of the dashboard."""
+
+    id: str
+    name: str
+    type: str
+    type_title: str
+    project: str
+    environment: str
+    path: str
+    connection: str
+    status: Status
+    active_identity: str
+    """Who is published now ("app_user_1"); empty before the first publication."""
+    next_at: datetime | None
+    """When the loop acts next on it: the schedule, or a retry. None: never by itself."""
+    last_rotated_at: datetime | None
+    last_result: str
+    """"success", "failed" or empty."""
+    last_message: str
+    failures: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All rotations at one moment."""
+
+    at: datetime
+    rows: tuple[RotationRow, ...]
+
+
+@dataclass(frozen=True)
+class SlotView:
+    slot: int
+    identity: str
+    active: bool
+    known: bool
+    """False: nothing issued yet."""
+    issued_at: datetime | None
+    expires_at: datetime | None
+    dies_at: datetime | None
+    """When the next run replaces it (inactive slot, auto-rotation on)."""
+
+
+@dataclass(frozen=True)
+class SecretView:
+    """A secret without its value; `rotation` owns it, None for a plain one."""
+
+    name: str
+    version: int
+    updated_at: datetime
+    rotation: str | None
+    field: str | None
+    secret: bool
+    """False for public fields such as a username."""
+
+
+@dataclass(frozen=True)
+class StepView:
+    step: str
+    ms: float
+    tries: int
+
+
+@dataclass(frozen=True)
+class AttemptView:
+    id: str
+    slot: int
+    identity: str
+    trigger: str
+    actor: str
+    state: str
+    step: str
+    started_at: datetime
+    finished_at: datetime | None
+    scheduled_for: datetime | None
+    steps: tuple[StepView, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class RotationDetail:
+    """The page of one rotation."""
+
+    row: RotationRow
+    description: str
+    parameters: Mapping[str, object]
+    mapping: Mapping[str, str]
+    interval_days: int
+    rotate_at: tuple[int, int]
+    """UTC hours and minutes."""
+    auto_rotation: bool
+    next_rotation_at: datetime | None
+    created_at: datetime
+    slots: tuple[SlotView, ...]
+    secrets: tuple[SecretView, ...]
+    attempts: tuple[AttemptView, ...]
+
+
+@dataclass(frozen=True)
+class ConnectionView:
+    id: str
+    name: str
+    app: str
+    app_title: str
+    method: str
+    description: str
+    settings: Mapping[str, object]
+    summary: str
+    """One line: "keyturn_admin@db.example:5432/app"."""
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConnectionTest:
+    ok: bool
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class SlotCheck:
+    """Whether the stored credential of one slot logs in. `ok` None: could not be found out."""
+
+    slot: int
+    identity: str
+    active: bool
+    ok: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where secrets live."""
+
+    project: str
+    environment: str
+    path: str
+
+
+@dataclass(frozen=True)
+class EventView:
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    result: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True)
+class DraftView:
+    step: int
+    data: Mapping[str, object] = field(repr=False)
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a running attempt, as it happens. `state`: "started", "done" or "failed"."""
+
+    rotation_id: str
+    rotation: str
+    attempt_id: str
+    slot: int
+    identity: str
+    step: str
+    state: str
+    at: datetime
+    ms: float = 0.0
+    message: str = ""

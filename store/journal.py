@@ -1,0 +1,452 @@
+"""The journal of attempts and the lease that guards it.
+
+A lease is (owner, fence, expiry by the database's clock). Every write of an attempt names its lease and happens only
+while that still stands in the row, so a process that was stopped and woke up late cannot overwrite a successor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, func, select, update
+from sqlmodel import col
+
+from store import events, rotations, secrets
+from store.database import Tx, db_epoch
+from store.errors import LeaseBusy, LeaseLost
+from store.tables import Attempt, Connection, Rotation
+
+
+@dataclass(frozen=True)
+class Lease:
+    rotation_id: str
+    owner: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class StoredCredential:
+    values: Mapping[str, str] = field(repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OpenAttempt:
+    """A journaled attempt with its sealed parts opened."""
+
+    row: Attempt
+    candidate: StoredCredential
+    issued: StoredCredential | None
+    previous: StoredCredential | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that carrying out a rotation needs to know, read in one transaction."""
+
+    rotation: Rotation
+    connection: Connection
+    connection_secrets: Mapping[str, str] = field(repr=False)
+    credentials: Mapping[int, StoredCredential]
+    open: OpenAttempt | None
+    retiring: tuple[OpenAttempt, ...]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One finished step, as the history shows it."""
+
+    step: str
+    started_at: datetime
+    ms: float
+    tries: int = 1
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "started_at": self.started_at.isoformat(),
+            "ms": round(self.ms, 2),
+            "tries": self.tries,
+        }
+
+
+def claim(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease:
+    """Take the lease of one rotation. Raises LeaseBusy while somebody else holds it."""
+    lease = _take(tx, rotation_id, owner, seconds)
+    if lease is None:
+        raise LeaseBusy(
+            "Another process is working on this rotation; nothing was done.",
+            remedy="Wait for it to finish (at most a minute if it has died) and try again.",
+        )
+    return lease
+
+
+def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> list[Lease]:
+    """Take the leases of rotations that are due at `now` and free, the longest waiting first."""
+    due = (
+        select(col(Rotation.id))
+        .where(col(Rotation.due_at) <= now, col(Rotation.lease_until) < db_epoch())
+        .order_by(col(Rotation.due_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(tx.session.scalars(due))
+    taken = (_take(tx, rotation_id, owner, seconds) for rotation_id in ids)
+    return [lease for lease in taken if lease]
+
+
+def seconds_to_next(tx: Tx, now: datetime) -> float | None:
+    """How long until `claim_due` finds something: a due time comes, or the lease of something due runs out."""
+    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(col(Rotation.lease_until) < db_epoch()))
+    leased = tx.session.scalar(
+        select(func.min(Rotation.lease_until) - db_epoch()).where(
+            col(Rotation.lease_until) >= db_epoch(), col(Rotation.due_at) <= now
+        )
+    )
+    waits = [(free - now).total_seconds()] if free else []
+    return min(waits + ([float(leased)] if leased is not None else []), default=None)
+
+
+def _take(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease | None:
+    taken = tx.session.execute(
+        update(Rotation)
+        .where(col(Rotation.id) == rotation_id, col(Rotation.lease_until) < db_epoch())
+        .values(lease_owner=owner, fence=col(Rotation.fence) + 1, lease_until=db_epoch() + seconds)
+        .returning(col(Rotation.fence))
+    ).first()
+    return Lease(rotation_id, owner, taken[0]) if taken else None
+
+
+def renew(tx: Tx, lease: Lease, seconds: float) -> None:
+    """Raises LeaseLost when somebody else has taken over."""
+    _fenced(tx, lease, lease_until=db_epoch() + seconds)
+
+
+def release(tx: Tx, lease: Lease) -> None:
+    """Give the lease back; one that is lost already stays with its new owner."""
+    _update(tx, lease, lease_owner=None, lease_until=0.0)
+
+
+def hold(tx: Tx, lease: Lease) -> Rotation:
+    """The rotation's row, locked for this transaction. Raises LeaseLost."""
+    row = tx.session.get(Rotation, lease.rotation_id, populate_existing=True, with_for_update=True)
+    if row is None or row.fence != lease.fence or row.lease_owner != lease.owner:
+        raise LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
+    return row
+
+
+def _update(tx: Tx, lease: Lease, **values: Any) -> bool:
+    done = tx.session.execute(
+        update(Rotation)
+        .where(
+            col(Rotation.id) == lease.rotation_id,
+            col(Rotation.fence) == lease.fence,
+            col(Rotation.lease_owner) == lease.owner,
+        )
+        .values(**values)
+    )
+    return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def _fenced(tx: Tx, lease: Lease, **values: Any) -> None:
+    if not _update(tx, lease, **values):
+        raise LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
+
+
+def load(tx: Tx, rotation_id: str) -> Job:
+    rotation = tx.session.get_one(Rotation, rotation_id)
+    connection = tx.session.get_one(Connection, rotation.connection_id)
+    secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
+    pending = tx.session.scalars(
+        select(Attempt)
+        .where(col(Attempt.rotation_id) == rotation_id, col(Attempt.state).in_(("open", "retiring")))
+        .order_by(col(Attempt.started_at))
+    ).all()
+    opened = [_opened(tx, row) for row in pending]
+    stored = rotations.credentials(tx, rotation_id)
+    return Job(
+        rotation=rotation,
+        connection=connection,
+        connection_secrets=json.loads(secret_part),
+        credentials={
+            slot: StoredCredential(rotations.credential_values(tx, row), row.expires_at) for slot, row in stored.items()
+        },
+        open=next((a for a in opened if a.row.state == "open"), None),
+        retiring=tuple(a for a in opened if a.row.state == "retiring"),
+    )
+
+
+def _opened(tx: Tx, row: Attempt) -> OpenAttempt:
+    def part(sealed: bytes | None, name: str) -> StoredCredential | None:
+        return _unpack(tx.unseal(sealed, "attempt", row.id, name)) if sealed else None
+
+    candidate = part(row.sealed_candidate, "sealed_candidate")
+    assert candidate is not None
+    return OpenAttempt(
+        row, candidate, part(row.sealed_issued, "sealed_issued"), part(row.sealed_previous, "sealed_previous")
+    )
+
+
+def _pack(credential: StoredCredential) -> str:
+    expires = credential.expires_at.isoformat() if credential.expires_at else None
+    return json.dumps({"values": dict(credential.values), "expires_at": expires})
+
+
+def _unpack(text: str) -> StoredCredential:
+    data = json.loads(text)
+    expires = data["expires_at"]
+    return StoredCredential(data["values"], datetime.fromisoformat(expires) if expires else None)
+
+
+def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, done: StepDone) -> None:
+    """The intent. From here on the loop resumes the attempt, whoever planned it, as soon as the lease is free."""
+    attempt.steps = [done.as_json()]
+    attempt.sealed_candidate = tx.seal(_pack(candidate), "attempt", attempt.id, "sealed_candidate")
+    _fenced(tx, lease, due_at=attempt.started_at, retry_at=None, last_rotation_attempted_at=attempt.started_at)
+    tx.session.add(attempt)
+
+
+def issued(tx: Tx, lease: Lease, attempt_id: str, credential: StoredCredential, done: StepDone, now: datetime) -> None:
+    """What came back from the target, sealed into the attempt at once."""
+    sealed = tx.seal(_pack(credential), "attempt", attempt_id, "sealed_issued")
+    _advance(tx, lease, attempt_id, done, now, step="verify", sealed_issued=sealed)
+
+
+def verified(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime) -> None:
+    _advance(tx, lease, attempt_id, done, now, step="publish")
+
+
+def reissue(tx: Tx, lease: Lease, attempt_id: str, now: datetime) -> None:
+    """The candidate turned out not to work: issue it once more."""
+    hold(tx, lease)
+    row = tx.session.get_one(Attempt, attempt_id)
+    row.step, row.updated_at = "issue", now
+
+
+def _advance(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime, **columns: Any) -> Attempt:
+    hold(tx, lease)
+    row = tx.session.get_one(Attempt, attempt_id)
+    row.steps = [*row.steps, done.as_json()]
+    row.updated_at = now
+    for name, value in columns.items():
+        setattr(row, name, value)
+    return row
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What changes hands when a slot becomes current. `active` False: a slot filled at creation, not published."""
+
+    attempt_id: str
+    slot: int
+    credential: StoredCredential
+    public: Mapping[str, str]
+    previous: StoredCredential | None
+    """To be retired at the target afterwards; None when there is nothing to retire."""
+    active: bool
+    mapped: Mapping[str, str] = field(repr=False)
+    """Credential field -> value, for the mapped secrets."""
+    manual: bool
+    next_rotation_at: datetime | None
+    actor: str
+    now: datetime
+    done: StepDone
+    new_id: Callable[[], str]
+    last: bool
+    """Whether this ends the work, so that the lease goes back in the same transaction."""
+
+
+def publish(tx: Tx, lease: Lease, p: Publication) -> None:
+    """One transaction: the slot's credential, activeIndex, the mapped secrets, the schedule, the event."""
+    rotation = hold(tx, lease)
+    attempt = tx.session.get_one(Attempt, p.attempt_id)
+    attempt.steps = [*attempt.steps, p.done.as_json()]
+    attempt.updated_at = p.now
+    attempt.error = attempt.message = None
+    if p.previous is None:
+        attempt.step, attempt.state, attempt.finished_at = "done", "done", p.now
+    else:
+        attempt.step, attempt.state = "retire", "retiring"
+        attempt.sealed_previous = tx.seal(_pack(p.previous), "attempt", attempt.id, "sealed_previous")
+    rotation.failures, rotation.retry_at = 0, None
+    rotation.updated_at = p.now
+    rotations.put_credential(
+        tx,
+        id=p.new_id(),
+        rotation_id=rotation.id,
+        slot=p.slot,
+        public=p.public,
+        values=p.credential.values,
+        issued_at=p.now,
+        expires_at=p.credential.expires_at,
+        attempt_id=p.attempt_id,
+    )
+    if p.active:
+        _publish_rotation(tx, rotation, p)
+    if p.last:
+        rotation.lease_owner, rotation.lease_until = None, 0.0
+
+
+def _publish_rotation(tx: Tx, rotation: Rotation, p: Publication) -> None:
+    first = rotation.last_rotated_at is None
+    secrets.put_values(tx, rotation.id, p.mapped, p.attempt_id, p.now, new_id=p.new_id)
+    rotation.active_index = p.slot
+    rotation.rotation_status = "success"
+    rotation.last_rotation_message = None
+    rotation.last_rotated_at = p.now
+    rotation.last_rotation_job_id = p.attempt_id
+    rotation.is_last_rotation_manual = p.manual
+    rotation.next_rotation_at = p.next_rotation_at
+    rotation.due_at = p.now if p.previous is not None else p.next_rotation_at
+    events.append(
+        tx,
+        at=p.now,
+        actor=p.actor,
+        action="create-secret-rotation" if first else "secret-rotation-rotate-secrets",
+        result="success",
+        subject=rotation.name,
+        rotation_id=rotation.id,
+        message=f"slot {p.slot} published",
+    )
+
+
+def retired(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime) -> None:
+    """The last trace of what the slot held before is gone from the target, and from here."""
+    _advance(tx, lease, attempt_id, done, now, step="done", state="done", finished_at=now, sealed_previous=None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How an attempt ended or was parked. `closed`: the target certainly did not change."""
+
+    attempt_id: str
+    closed: bool
+    kind: str
+    """"transient", "permanent" or "defect"."""
+    message: str
+    due_at: datetime | None
+    retry_at: datetime | None
+    next_rotation_at: datetime | None
+    actor: str
+    now: datetime
+
+
+def fail(tx: Tx, lease: Lease, f: Failure) -> None:
+    """Record a failure and give the lease back; the published credential is untouched."""
+    rotation = hold(tx, lease)
+    attempt = tx.session.get_one(Attempt, f.attempt_id)
+    attempt.error, attempt.message = f.kind, f.message[:1024]
+    attempt.tries += 1
+    attempt.updated_at = f.now
+    if f.closed:
+        attempt.state, attempt.finished_at = "failed", f.now
+    rotation.rotation_status = "failed"
+    rotation.last_rotation_message = f.message[:1024]
+    rotation.last_rotation_job_id = f.attempt_id
+    rotation.failures += 1
+    rotation.due_at, rotation.retry_at = f.due_at, f.retry_at
+    rotation.next_rotation_at = f.next_rotation_at
+    rotation.updated_at = f.now
+    rotation.lease_owner, rotation.lease_until = None, 0.0
+    _tell_failure(tx, rotation, f.message, f.actor, f.now)
+
+
+def defer(tx: Tx, lease: Lease, *, message: str, due_at: datetime, actor: str, now: datetime) -> None:
+    """The work could not even begin (a sealed value does not open, a provider is not installed): try again later."""
+    rotation = hold(tx, lease)
+    rotation.rotation_status, rotation.last_rotation_message = "failed", message[:1024]
+    rotation.failures += 1
+    rotation.due_at, rotation.updated_at = due_at, now
+    rotation.lease_owner, rotation.lease_until = None, 0.0
+    _tell_failure(tx, rotation, message, actor, now)
+
+
+def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: datetime) -> None:
+    events.append(
+        tx,
+        at=now,
+        actor=actor,
+        action="secret-rotation-rotate-secrets" if rotation.last_rotated_at else "create-secret-rotation",
+        result="failed",
+        subject=rotation.name,
+        rotation_id=rotation.id,
+        message=message,
+    )
+
+
+def retire_failed(tx: Tx, lease: Lease, attempt_id: str, message: str, retry_at: datetime, now: datetime) -> None:
+    """Not a failed rotation: the new credential is published; only the clean-up is tried again."""
+    rotation = hold(tx, lease)
+    attempt = tx.session.get_one(Attempt, attempt_id)
+    attempt.tries += 1
+    attempt.message, attempt.updated_at = message[:1024], now
+    due = [moment for moment in (rotation.next_rotation_at, retry_at) if moment]
+    rotation.due_at = min(due)
+
+
+def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
+    """Forget a rotation whose creation failed before the target changed; False when there is something to keep."""
+    rotation = rotations.get(tx, rotation_id, lock=True)
+    if rotation is None or rotation.last_rotated_at is not None or rotation.lease_owner is not None:
+        return False
+    if rotations.credentials(tx, rotation_id) or rotations.open_attempt(tx, rotation_id):
+        return False
+    secrets.remove(tx, rotation_id)
+    rotations.delete(tx, rotation_id)
+    return True
+
+
+def reschedule(tx: Tx, lease: Lease, due_at: datetime | None) -> None:
+    """Nothing was left to do before `due_at`."""
+    _fenced(tx, lease, due_at=due_at)
+
+
+def ask_deletion(tx: Tx, lease: Lease, *, revoke: bool, delete_secrets: bool, now: datetime) -> None:
+    """The intent to delete; the loop carries it out when this process dies."""
+    _fenced(tx, lease, deletion={"revoke": revoke, "delete_secrets": delete_secrets}, due_at=now)
+
+
+def deletion_failed(
+    tx: Tx, lease: Lease, *, message: str, retry_at: datetime | None, actor: str, now: datetime
+) -> None:
+    """Keep the intent when `retry_at` is given, withdraw it otherwise; give the lease back."""
+    rotation = hold(tx, lease)
+    rotation.failures += 1
+    rotation.last_rotation_message, rotation.updated_at = message[:1024], now
+    rotation.retry_at, rotation.due_at = retry_at, retry_at or rotation.next_rotation_at
+    if retry_at is None:
+        rotation.deletion = None
+    rotation.lease_owner, rotation.lease_until = None, 0.0
+    events.append(
+        tx,
+        at=now,
+        actor=actor,
+        action="delete-secret-rotation",
+        result="failed",
+        subject=rotation.name,
+        rotation_id=rotation.id,
+        message=message,
+    )
+
+
+def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datetime) -> None:
+    """The rotation with its credentials and attempts; mapped secrets go too, or become plain ones."""
+    rotation = hold(tx, lease)
+    if delete_secrets:
+        secrets.remove(tx, rotation.id)
+    else:
+        secrets.detach(tx, rotation.id, now=now)
+    events.append(
+        tx,
+        at=now,
+        actor=actor,
+        action="delete-secret-rotation",
+        result="success",
+        subject=rotation.name,
+        rotation_id=rotation.id,
+    )
+    rotations.delete(tx, rotation.id)
