@@ -129,9 +129,7 @@ class Database:
         )
         return name
 
-    def execute(
-        self, statement: LiteralString | sql.SQL | sql.Composed, *parameters: object
-    ) -> list[TupleRow]:
+    def execute(self, statement: LiteralString | sql.SQL | sql.Composed, *parameters: object) -> list[TupleRow]:
         """Run one statement as the superuser in this database and return its rows, if it has any."""
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters or None)
@@ -154,9 +152,7 @@ class Database:
     def drop(self) -> None:
         """Remove the database and every role with its suffix, whoever is connected."""
         with self.server.connect() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database)))
             found = connection.execute(
                 "SELECT rolname FROM pg_roles WHERE right(rolname, %s) = %s",
                 (len(self.suffix) + 1, f"_{self.suffix}"),

@@ -153,9 +153,7 @@ def test_a_paused_server_stops(server: PrivateServer) -> None:
     assert not alive(process)
 
 
-def test_another_port_is_taken_when_the_first_is_in_use(
-    server: PrivateServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_port_is_taken_when_the_first_is_in_use(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     free = server_module._free_port
     offers = iter([server.port])
     monkeypatch.setattr(server_module, "_free_port", lambda: next(offers, None) or free())
@@ -265,9 +263,7 @@ def as_ordinary_user() -> tuple[list[str], int | None]:
 def test_the_server_ends_with_its_program(end: str, who: str) -> None:
     prefix, user = as_ordinary_user() if who == "ordinary" else ([], None)
     command = [*prefix, sys.executable, "-c", PROGRAM, end]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, user=user, group=user
-    ) as program:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, user=user, group=user) as program:
         assert program.stdout is not None
         process, directory = program.stdout.readline().split()
         if end == "pause":

