@@ -439,7 +439,7 @@ def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datet
     if delete_secrets:
         secrets.remove(tx, rotation.id)
     else:
-        secrets.detach(tx, rotation.id, now=now)
+        secrets.detach(tx, rotation.id)
     events.append(
         tx,
         at=now,
