@@ -5,6 +5,7 @@ They register like a stranger's distribution would. `World.faults` makes a call 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
@@ -52,9 +53,18 @@ class World:
     faults: dict[str, list[tuple[str, BaseException]]] = field(default_factory=dict)
     """Call name -> what befalls its next calls: ("before" or "after" the effect, the error)."""
     keys: int = 0
+    holds: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Call name -> what its next call waits for before it takes effect: a target that hangs."""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as a call hangs."""
 
     def fail(self, call: str, error: BaseException, *, when: str = "before") -> None:
         self.faults.setdefault(call, []).append((when, error))
+
+    async def hang(self, call: str) -> None:
+        if (release := self.holds.pop(call, None)) is not None:
+            self.reached.set()
+            await release.wait()
 
     def befall(self, call: str, when: str) -> None:
         pending = self.faults.get(call, [])
@@ -138,6 +148,7 @@ class PasswordProvider:
     async def issue(self, target: Any, parameters: Any, request: Issue) -> Credential:
         world, values = target.world, request.candidate.values
         world.calls.append(("issue", values["username"]))
+        await world.hang("issue")
         world.befall("issue", "before")
         world.logins[values["username"]] = {values["password"]}
         world.befall("issue", "after")
