@@ -75,9 +75,7 @@ def update_settings(
     return connection
 
 
-def update_details(
-    tx: Tx, connection_id: str, *, name: str, description: str | None, now: datetime
-) -> Connection:
+def update_details(tx: Tx, connection_id: str, *, name: str, description: str | None, now: datetime) -> Connection:
     """Raises KeyError when there is no such connection."""
     connection = _locked(tx, connection_id)
     connection.name = name

@@ -13,9 +13,7 @@ from store.database import Tx
 from store.tables import Draft
 
 
-def save(
-    tx: Tx, kind: str, *, step: int, data: Mapping[str, Any], now: datetime, new_id: Callable[[], str]
-) -> Draft:
+def save(tx: Tx, kind: str, *, step: int, data: Mapping[str, Any], now: datetime, new_id: Callable[[], str]) -> Draft:
     """Replaces the former draft of this kind."""
     tx.insert_new(Draft, id=new_id(), kind=kind, step=step, data=dict(data), updated_at=now)
     draft = tx.session.exec(select(Draft).where(Draft.kind == kind).with_for_update()).one()

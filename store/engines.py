@@ -135,6 +135,11 @@ def _postgresql_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
             cursor.execute("SET idle_in_transaction_session_timeout = '5min'")
         connection.commit()
 
+    # After a reader SQLAlchemy asks for READ WRITE, over the head of a server that was set to read-only.
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, _record: object, _proxy: object) -> None:
+        connection.read_only = None
+
     return engine
 
 

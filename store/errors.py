@@ -43,9 +43,7 @@ class Conflict(StoreError):
     is "foreign key" there. `names` are the names that are taken, where that is known.
     """
 
-    def __init__(
-        self, message: str, *, remedy: str = "", constraint: str = "", names: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str = "", constraint: str = "", names: tuple[str, ...] = ()) -> None:
         super().__init__(message, remedy=remedy)
         self.constraint = constraint
         self.names = names

@@ -12,8 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from store.errors import Conflict, StoreError, StoreUnavailable
 
 _LOCKED = (
-    "Another process holds it for too long. Find it (a stuck Keyturn, a backup, a database browser), then try"
-    " again."
+    "Another process holds it for too long. Find it (a stuck Keyturn, a backup, a database browser), then try again."
 )
 _FULL = "Free some space on its disk. Nothing was written; Keyturn goes on by itself once there is room."
 
@@ -98,9 +97,7 @@ def translated(location: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _of_sqlite(error, location) from None
     except PoolTimeout:
-        raise StoreUnavailable(
-            f"The store {location} is busy: no connection became free.", remedy=_LOCKED
-        ) from None
+        raise StoreUnavailable(f"The store {location} is busy: no connection became free.", remedy=_LOCKED) from None
 
 
 def locked(location: str) -> StoreUnavailable:
@@ -116,9 +113,7 @@ def unavailable(error: DBAPIError, location: str) -> StoreError:
         return _of_sqlite(error.orig, location)
     state = sqlstate(error)
     if not state:
-        return StoreUnavailable(
-            f"The store {location} cannot be reached.{_first_line(error)}", remedy=_UNREACHABLE
-        )
+        return StoreUnavailable(f"The store {location} cannot be reached.{_first_line(error)}", remedy=_UNREACHABLE)
     happened, remedy = (
         _POSTGRESQL.get(state)
         or _POSTGRESQL.get(state[:2])
@@ -168,11 +163,7 @@ def constraint_of(error: IntegrityError) -> str:
     """The name of the broken constraint by our naming convention, on either database."""
     if not isinstance(error.orig, sqlite3.Error):
         diagnosis = getattr(error.orig, "diag", None)
-        return str(
-            getattr(diagnosis, "constraint_name", None)
-            or getattr(diagnosis, "column_name", None)
-            or "unnamed"
-        )
+        return str(getattr(diagnosis, "constraint_name", None) or getattr(diagnosis, "column_name", None) or "unnamed")
     text = str(error.orig)
     if text.startswith("FOREIGN KEY"):
         return "foreign key"

@@ -73,10 +73,7 @@ def load_key_ring(places: KeyPlaces) -> LoadedKey | None:
     if places.key_file is not None:
         return _from_file(places.key_file)
     return (
-        _from_systemd(places)
-        or _from_environment(places)
-        or _from_command(places)
-        or _from_file(places.default_file)
+        _from_systemd(places) or _from_environment(places) or _from_command(places) or _from_file(places.default_file)
     )
 
 
@@ -91,9 +88,7 @@ def create_key_file(path: Path) -> LoadedKey:
         raise _file_trouble(path, "written", error) from None
     loaded = _from_file(path)
     if loaded is None:
-        raise KeyUnusable(
-            f"The key file {path} vanished while it was created.", remedy="Start Keyturn again."
-        )
+        raise KeyUnusable(f"The key file {path} vanished while it was created.", remedy="Start Keyturn again.")
     return LoadedKey(loaded.ring, KeySource(KeyOrigin.FILE, loaded.source.text, path, created))
 
 
@@ -210,9 +205,7 @@ def _run_command(command: str, timeout: float) -> str:
         )
     except (OSError, ValueError, IndexError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise KeyUnusable(
-            f"The command in KEYTURN_KEY_COMMAND does not start: {reason}.", remedy=remedy
-        ) from None
+        raise KeyUnusable(f"The command in KEYTURN_KEY_COMMAND does not start: {reason}.", remedy=remedy) from None
     with process:
         try:
             output, complaint = process.communicate(timeout=timeout)
@@ -246,7 +239,10 @@ def _place(text: str, path: Path) -> bool:
         if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}:
             raise
         # A file system without links: the first one still wins.
-        _write_new(path, text)
+        try:
+            _write_new(path, text)
+        except FileExistsError:
+            return False
     finally:
         draft.unlink()
     _sync_directory(path.parent)

@@ -22,9 +22,7 @@ class FolderPlace:
 
 def find_project(tx: Tx, id_or_slug: str) -> Project | None:
     """An id wins over a slug that looks like it."""
-    found = tx.session.exec(
-        select(Project).where(or_(Project.id == id_or_slug, Project.slug == id_or_slug))
-    ).all()
+    found = tx.session.exec(select(Project).where(or_(Project.id == id_or_slug, Project.slug == id_or_slug))).all()
     return min(found, key=lambda project: project.id != id_or_slug, default=None)
 
 
@@ -49,9 +47,7 @@ def find_folder(tx: Tx, environment_id: str, path: str) -> Folder | None:
 
 def list_folders(tx: Tx, environment_id: str) -> list[Folder]:
     return list(
-        tx.session.exec(
-            select(Folder).where(Folder.environment_id == environment_id).order_by(col(Folder.path))
-        )
+        tx.session.exec(select(Folder).where(Folder.environment_id == environment_id).order_by(col(Folder.path)))
     )
 
 
@@ -79,6 +75,5 @@ def places_of(tx: Tx, folder_ids: Iterable[str]) -> dict[str, FolderPlace]:
         .where(col(Folder.id).in_(set(folder_ids)))
     )
     return {
-        folder.id: FolderPlace(project, environment, folder)
-        for project, environment, folder in tx.session.exec(query)
+        folder.id: FolderPlace(project, environment, folder) for project, environment, folder in tx.session.exec(query)
     }

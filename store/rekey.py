@@ -1,7 +1,7 @@
 """Moving all sealed values to the ring's primary key, so that a former key can be thrown away.
 
-In this order: sealing.KeyRing with a new primary into the key file, `vouch`, `rewrap_some` until it returns 0,
-`forget` each former key, the ring without it into the key file.
+In this order: `keyring.with_new_primary` into the key file, `Store.reload_keys`, `vouch`, `rewrap_some` until
+it returns 0. To throw a former key away: `forget` it, then the ring without it into the key file.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ def forget(tx: Tx, kid: str) -> None:
 def _rewrap_rows(tx: Tx, table: Table, names: list[str], limit: int) -> int:
     kid = tx.keys.primary
     outdated = or_(*(_header(table.c[name], kid) != sealing.header_of(kid) for name in names))
-    query = (
-        select(table.c.id, *(table.c[name] for name in names)).where(outdated).limit(limit).with_for_update()
-    )
+    query = select(table.c.id, *(table.c[name] for name in names)).where(outdated).limit(limit).with_for_update()
     rows = tx.session.execute(query).all()
     for row in rows:
         values: dict[str, Any] = {

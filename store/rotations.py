@@ -29,9 +29,7 @@ def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
 
 
 def find(tx: Tx, folder_id: str, name: str) -> Rotation | None:
-    return tx.session.exec(
-        select(Rotation).where(Rotation.folder_id == folder_id, Rotation.name == name)
-    ).one_or_none()
+    return tx.session.exec(select(Rotation).where(Rotation.folder_id == folder_id, Rotation.name == name)).one_or_none()
 
 
 def find_by_name(tx: Tx, name: str) -> list[Rotation]:
@@ -72,10 +70,7 @@ def delete(tx: Tx, rotation_id: str) -> None:
 
 def credentials(tx: Tx, rotation_id: str) -> dict[int, Credential]:
     """By slot."""
-    return {
-        row.slot: row
-        for row in tx.session.exec(select(Credential).where(Credential.rotation_id == rotation_id))
-    }
+    return {row.slot: row for row in tx.session.exec(select(Credential).where(Credential.rotation_id == rotation_id))}
 
 
 def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
@@ -124,6 +119,4 @@ def open_attempt(tx: Tx, rotation_id: str) -> Attempt | None:
 def attempts(tx: Tx, rotation_id: str, limit: int) -> list[Attempt]:
     """Newest first."""
     query = select(Attempt).where(Attempt.rotation_id == rotation_id)
-    return list(
-        tx.session.exec(query.order_by(col(Attempt.started_at).desc(), col(Attempt.id).desc()).limit(limit))
-    )
+    return list(tx.session.exec(query.order_by(col(Attempt.started_at).desc(), col(Attempt.id).desc()).limit(limit)))

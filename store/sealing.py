@@ -1,7 +1,7 @@
 """Sealing of values at rest: AES-256-GCM, a key of its own for every value, wrapped by a key of the ring.
 
-Pure: bytes in, bytes out. A sealed value opens only at the place it was sealed for, so whoever can write to the
-database still cannot pass one value off as another. Layout:
+Pure: bytes in, bytes out. A sealed value opens only at the place it was sealed for, so whoever writes to the
+database cannot pass one value off as another. Layout:
 
     "KT1" | length of key id | key id | nonce 12 | wrapped data key 48 | nonce 12 | ciphertext and tag
 
@@ -100,11 +100,7 @@ def _wrap(ring: KeyRing, data_key: bytes, place: Place) -> bytes:
 
     header = header_of(ring.primary)
     nonce = os.urandom(_NONCE)
-    return (
-        header
-        + nonce
-        + AESGCM(ring.keys[ring.primary]).encrypt(nonce, data_key, _bound(b"key", header, place))
-    )
+    return header + nonce + AESGCM(ring.keys[ring.primary]).encrypt(nonce, data_key, _bound(b"key", header, place))
 
 
 def _unwrap(ring: KeyRing, parts: _Parts, place: Place) -> bytes:

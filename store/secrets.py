@@ -19,9 +19,7 @@ def taken(tx: Tx, folder_id: str, names: Iterable[str], except_rotation: str | N
     query = select(Secret.name, Secret.rotation_id).where(
         Secret.folder_id == folder_id, col(Secret.name).in_(set(names))
     )
-    return {
-        name for name, owner in tx.session.exec(query) if except_rotation is None or owner != except_rotation
-    }
+    return {name for name, owner in tx.session.exec(query) if except_rotation is None or owner != except_rotation}
 
 
 def reserve(
@@ -119,9 +117,7 @@ def values(tx: Tx, folder_id: str) -> dict[str, str]:
 
 def value(tx: Tx, folder_id: str, name: str) -> str | None:
     """The current value; None when there is no such secret or nothing is published yet."""
-    found = tx.session.exec(
-        _current().where(Secret.folder_id == folder_id, Secret.name == name)
-    ).one_or_none()
+    found = tx.session.exec(_current().where(Secret.folder_id == folder_id, Secret.name == name)).one_or_none()
     return None if found is None else _open(tx, found[1])
 
 
@@ -149,9 +145,7 @@ def _current() -> Select[Secret, SecretVersion]:
     )
 
 
-def _add_version(  # noqa: PLR0917 - each is named at the one call
-    tx: Tx, row: Secret, text: str, attempt_id: str, now: datetime, version_id: str
-) -> None:
+def _add_version(tx: Tx, row: Secret, text: str, attempt_id: str, now: datetime, version_id: str) -> None:
     row.version += 1
     row.updated_at = now
     version = SecretVersion(
@@ -166,9 +160,7 @@ def _add_version(  # noqa: PLR0917 - each is named at the one call
 
 
 def _value(tx: Tx, row: Secret) -> str:
-    query = select(SecretVersion).where(
-        SecretVersion.secret_id == row.id, SecretVersion.version == row.version
-    )
+    query = select(SecretVersion).where(SecretVersion.secret_id == row.id, SecretVersion.version == row.version)
     return _open(tx, tx.session.exec(query).one())
 
 

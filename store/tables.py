@@ -100,9 +100,7 @@ class Rotation(SQLModel, table=True):
     lease_owner: str | None = Field(default=None, max_length=64)
     fence: int = 0
     lease_until: float = Field(default=0.0, sa_column=Column(Float(53), nullable=False, default=0.0))
-    deletion: dict[str, bool] | None = Field(
-        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
-    )
+    deletion: dict[str, bool] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
     created_at: datetime
     updated_at: datetime
@@ -165,7 +163,7 @@ class Attempt(SQLModel, table=True):
 class Secret(SQLModel, table=True):
     """A name at a place. `version` 0 means reserved by a rotation that has not published yet.
 
-    `field` is the credential field that a mapped secret carries; it and `rotation_id` are null for plain ones.
+    `field` is the credential field that a mapped secret carries; it and `rotation_id` are null if plain.
     """
 
     __table_args__ = (UniqueConstraint("folder_id", "name"),)

@@ -143,9 +143,7 @@ def upgrade() -> None:
         sa.Column("steps", sa.JSON(), nullable=False),
         sa.Column("error", sa.String(16), nullable=True),
         sa.Column("message", sa.String(1024), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["rotation_id"], ["rotation.id"], name="fk_attempt_rotation_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["rotation_id"], ["rotation.id"], name="fk_attempt_rotation_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_attempt"),
     )
     op.create_index("ix_attempt_rotation_id_started_at", "attempt", ["rotation_id", "started_at"])
@@ -167,9 +165,7 @@ def upgrade() -> None:
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempt_id", sa.String(36), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["rotation_id"], ["rotation.id"], name="fk_credential_rotation_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["rotation_id"], ["rotation.id"], name="fk_credential_rotation_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_credential"),
         sa.UniqueConstraint("rotation_id", "slot", name="uq_credential_rotation_id_slot"),
     )
@@ -197,9 +193,7 @@ def upgrade() -> None:
         sa.Column("sealed_value", sa.LargeBinary(), nullable=False),
         sa.Column("attempt_id", sa.String(36), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["secret_id"], ["secret.id"], name="fk_secret_version_secret_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["secret_id"], ["secret.id"], name="fk_secret_version_secret_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_secret_version"),
         sa.UniqueConstraint("secret_id", "version", name="uq_secret_version_secret_id_version"),
     )
