@@ -1,0 +1,216 @@
+"""The contract between the engine and the targets.
+
+The engine owns the flow: journal, lease, retries, publication. A provider makes single outside calls and says
+honestly what came of them. It keeps no table, reads no clock and draws no random number of its own.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+ModelClass = type[BaseModel]
+"""Named because `type` inside a provider is its documented name."""
+
+Slot = int
+"""0 or 1: which of a rotation's two credentials."""
+
+
+class Outcome(enum.StrEnum):
+    """What a failed call left behind at the target."""
+
+    UNCHANGED = "unchanged"
+    UNKNOWN = "unknown"
+
+
+class TargetError(Exception):
+    """A target refused or did not answer. `message` says what happened, `remedy` what a person can do.
+
+    Neither may hold a secret; the engine redacts them once more before they are stored or shown.
+    """
+
+    transient = False
+
+    def __init__(self, message: str, *, remedy: str = "", outcome: Outcome = Outcome.UNCHANGED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.outcome = outcome
+
+
+class TargetUnavailable(TargetError):
+    """No answer, or "not now": trying again later may help (network, restart, throttling, too many connections)."""
+
+    transient = True
+
+
+class TargetRefused(TargetError):
+    """A definite no that repeating will not change: permission, no such user, policy."""
+
+
+class CredentialRefused(TargetRefused):
+    """The credential given to `verify` does not log in."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The values of one slot, by the field names of the documented `generatedCredentials` items."""
+
+    values: Mapping[str, str] = field(repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with what a person entered; `field` is its dotted, documented name (`parameters.username2`)."""
+
+    field: str
+    message: str
+
+
+class CheckResult(enum.StrEnum):
+    PASSED = "passed"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the preflight. `remedy` is the statement or permission that mends it, ready to copy."""
+
+    title: str
+    result: CheckResult
+    detail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """What a provider needs to issue one credential.
+
+    `again` is true when an earlier call with the same candidate may or may not have taken effect.
+    `previous` is what the journal recorded for this slot, `active` what is published now: never to be touched.
+    """
+
+    slot: Slot
+    candidate: Credential
+    previous: Credential | None = None
+    active: Credential | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class CandidateRequest:
+    """`attempt_id` serves as a marker where the target invents the secret; `interval_days` dates its expiry."""
+
+    slot: Slot
+    attempt_id: str
+    now: datetime
+    interval_days: int
+    choice: Callable[[Sequence[str]], str]
+    """Picks one item of a non-empty sequence, from a cryptographically strong source."""
+
+
+class Target(Protocol):
+    """An open, reusable access to one target. Opening does no input or output; the first call connects."""
+
+    async def test(self) -> str:
+        """Connect and say in one line what answered ("PostgreSQL 18.4 at db:5432, TLS"). Raises TargetError."""
+
+    async def close(self) -> None:
+        """Release what is held. Never raises."""
+
+
+class ConnectionApp(Protocol):
+    """One kind of connection (`postgres`, `aws`, ...): how its credentials look and how to open it.
+
+    Fields of a credentials model typed `SecretStr` are sealed and never shown; all others are public. Field titles,
+    descriptions and defaults feed the form, the command line's questions and the JSON schema.
+    """
+
+    app: str
+    title: str
+    methods: Mapping[str, type[BaseModel]]
+
+    def open(self, method: str, credentials: BaseModel) -> Target: ...
+
+
+class Provider(Protocol):
+    """One rotation type. Every call may be repeated with the same arguments and must then converge.
+
+    Only TargetError leaves a call; anything else is a defect and is reported as one. Calls bound their own time:
+    none may wait for a target for more than 30 s.
+    """
+
+    type: str
+    title: str
+    app: str
+    name_max_length: int
+    parameters: ModelClass
+    mapping: ModelClass
+    """Fields: credential field name -> secret name; the defaults are what a wizard fills in."""
+    secret_fields: frozenset[str]
+    """Credential fields that are secret; the others may be shown (a username, an access key id)."""
+    initial_slots: tuple[Slot, ...]
+    """The slots filled at creation, in order; the last one is published."""
+    verify_successes: int
+    """How many consecutive successful `verify` calls make a credential good."""
+    verify_patience: float
+    """Seconds for which a refusal by `verify` may just mean "not yet" (caches, propagation)."""
+    retires: bool
+    """Whether what a slot held before must be removed by `retire` after publication."""
+
+    def check_parameters(self, parameters: Any, connection: Mapping[str, Any]) -> list[Problem]:
+        """Rules that need no outside call. `connection` holds the connection's public credential fields."""
+
+    def identity(self, parameters: Any, slot: Slot) -> str:
+        """Who the slot's credential belongs to, for people ("app_user_1")."""
+
+    def candidate(self, parameters: Any, request: CandidateRequest) -> Credential:
+        """What the journal must hold before the target is touched. No outside call."""
+
+    async def preflight(self, target: Any, parameters: Any) -> list[Check]:
+        """Every check a rotation depends on, changing nothing. Raises nothing for a failed check."""
+
+    async def issue(self, target: Any, parameters: Any, request: Issue) -> Credential:
+        """Make the candidate real and return the slot's complete credential.
+
+        Raises TargetError with outcome UNCHANGED only when the target certainly did not change.
+        """
+
+    async def verify(self, target: Any, parameters: Any, credential: Credential) -> None:
+        """Log in once, as an application would.
+
+        Raises CredentialRefused, TargetRefused when the way in is barred to everybody (TLS, no such database),
+        or TargetUnavailable when unclear.
+        """
+
+    async def retire(self, target: Any, parameters: Any, credential: Credential) -> None:
+        """Remove what a slot held before, by recorded id. Already gone is success."""
+
+    async def revoke(self, target: Any, parameters: Any, credential: Credential) -> None:
+        """Make a credential useless for good (the rotation is being deleted). Already gone is success."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a person may run at the target before the first rotation; holds no secret."""
+
+    title: str
+    text: str
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A provider that can show, and run, what prepares a target (for Postgres: the two users and their grants)."""
+
+    def preparation(self, parameters: Any, connection: Mapping[str, Any]) -> Preparation:
+        """The script, complete and ready to copy. No outside call."""
+
+    async def prepare(self, target: Any, parameters: Any) -> None:
+        """Run it, all or nothing. What exists already is left alone. Raises TargetError."""

@@ -1,0 +1,218 @@
+"""The rotation type `postgres-credentials`: two users of one database whose passwords change in turn."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from providers.base import (
+    CandidateRequest,
+    Check,
+    Credential,
+    Issue,
+    ModelClass,
+    Preparation,
+    Problem,
+    Provider,
+    Slot,
+    TargetRefused,
+)
+from providers.fields import Fields, Text, bytes_at_most, complaint
+from providers.passwords import PasswordRequirements, generate
+from providers.postgres_preparation import script
+from providers.postgres_statement import DEFAULT_STATEMENT, TemplateError, problem, render
+
+if TYPE_CHECKING:
+    from providers.postgres import PostgresTarget
+
+_Username = Annotated[Text, AfterValidator(bytes_at_most(63, "A PostgreSQL username"))]
+
+
+def _statement(value: str | None) -> str | None:
+    value = (value or "").strip()
+    if found := value and problem(value):
+        raise complaint("rotation_statement", found)
+    return value or None
+
+
+class PostgresParameters(Fields):
+    """The documented parameters."""
+
+    username1: _Username = Field(
+        title="First username", description="Rotated user, published first.", examples=["app_user_1"]
+    )
+    username2: _Username = Field(
+        title="Second username", description="The other user; the two take turns.", examples=["app_user_2"]
+    )
+    rotation_statement: Annotated[str | None, AfterValidator(_statement)] = Field(
+        default=None,
+        title="Rotation statement",
+        description="SQL that sets the password, with {{username}}, {{password}}, {{database}}; "
+        "the built-in one when left out.",
+        examples=[DEFAULT_STATEMENT],
+        json_schema_extra={"multiline": True, "advanced": True},
+    )
+    password_requirements: PasswordRequirements | None = Field(
+        default=None,
+        title="Password requirements",
+        description="Length and characters of new passwords; 48 letters and digits when left out.",
+        json_schema_extra={"advanced": True},
+    )
+
+
+class PostgresMapping(Fields):
+    """The documented secretsMapping."""
+
+    username: Text = Field(
+        default="POSTGRES_DB_USERNAME", title="Username", description="Secret that holds the active username."
+    )
+    password: Text = Field(
+        default="POSTGRES_DB_PASSWORD", title="Password", description="Secret that holds the active password."
+    )
+
+
+class PostgresCredentialsProvider:
+    """Rotates by overwriting: a slot's user is always the same, its password new each time."""
+
+    type = "postgres-credentials"
+    title = "PostgreSQL credentials"
+    app = "postgres"
+    name_max_length = 32
+    parameters: ModelClass = PostgresParameters
+    mapping: ModelClass = PostgresMapping
+    secret_fields = frozenset({"password"})
+    # Both temporary passwords have to die at creation; the first user is published.
+    initial_slots: tuple[Slot, ...] = (1, 0)
+    verify_successes = 1
+    # A pooler may remember the old password for a moment.
+    verify_patience = 5.0
+    retires = False
+
+    def check_parameters(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> list[Problem]:
+        """Rules that need no server."""
+        problems = []
+        users = {"username1": parameters.username1, "username2": parameters.username2}
+        for field, user in users.items():
+            if user == connection.get("username"):
+                problems.append(
+                    Problem(
+                        f"parameters.{field}",
+                        f"{user} is the connection's own user; rotating it would lock Keyturn out.",
+                    )
+                )
+            if found := _unwritable(parameters, user, str(connection.get("database", ""))):
+                problems.append(Problem("parameters.rotationStatement", f"For {user}: {found}"))
+        if parameters.username1 == parameters.username2:
+            message = "The two users must differ: with one, each rotation would break the password in use."
+            problems.append(Problem("parameters.username2", message))
+        return problems
+
+    def identity(self, parameters: PostgresParameters, slot: Slot) -> str:
+        """The slot's user."""
+        return (parameters.username1, parameters.username2)[slot]
+
+    def candidate(self, parameters: PostgresParameters, request: CandidateRequest) -> Credential:
+        """The slot's user with a new password."""
+        requirements = parameters.password_requirements or PasswordRequirements()
+        password = generate(requirements, request.choice)
+        return Credential({"username": self.identity(parameters, request.slot), "password": password})
+
+    async def issue(self, target: PostgresTarget, parameters: PostgresParameters, request: Issue) -> Credential:
+        """Set the candidate's password; setting it once more changes nothing."""
+        values = request.candidate.values
+        if request.active is not None and request.active.values.get("username") == values["username"]:
+            raise TargetRefused(
+                f"{values['username']} is the published user; a new password would break who uses it now.",
+                remedy="Give the two slots different users.",
+            )
+        await self._set_password(target, parameters, values["username"], values["password"])
+        return request.candidate
+
+    async def verify(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
+        """Log in to the connection's database as the user."""
+        await target.login(credential.values["username"], credential.values["password"])
+
+    async def retire(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
+        """Do nothing, mostly: a user has one password, and `issue` overwrote it.
+
+        Only a user that the rotation was edited away from still has an old one.
+        """
+        if credential.values["username"] not in {parameters.username1, parameters.username2}:
+            await self.revoke(target, parameters, credential)
+
+    async def revoke(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
+        """Set a password that nobody keeps, and that no journal needs. A user who is gone is revoked already."""
+        username = credential.values["username"]
+        async with target.session() as session:
+            exists = await session.rows("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", username)
+        if exists:
+            password = generate(parameters.password_requirements or PasswordRequirements(), secrets.choice)
+            await self._set_password(target, parameters, username, password)
+
+    async def preflight(self, target: PostgresTarget, parameters: PostgresParameters) -> list[Check]:
+        """Server, TLS, both users, and the right to change their passwords, tried in a transaction that is undone."""
+        from providers.postgres_preflight import preflight
+
+        return await preflight(target, _users(parameters), custom_statement=bool(parameters.rotation_statement))
+
+    def preparation(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> Preparation:
+        """The script that creates both users and the role that they share."""
+        text = script(_users(parameters), admin=connection["username"], database=connection["database"])
+        return Preparation(f"Create {parameters.username1} and {parameters.username2}", text)
+
+    async def prepare(self, target: PostgresTarget, parameters: PostgresParameters) -> None:
+        """Run that script."""
+        credentials = target.credentials
+        text = script(_users(parameters), admin=credentials.username, database=credentials.database)
+        try:
+            async with target.session() as session:
+                await session.commit_script(text)
+        except TargetRefused as error:
+            error.remedy = error.remedy or f"Let a superuser run the script in {credentials.database}."
+            raise
+
+    async def _set_password(
+        self, target: PostgresTarget, parameters: PostgresParameters, username: str, password: str
+    ) -> None:
+        async with target.session(role=username, secrets=(password,)) as session:
+            if parameters.rotation_statement is None:
+                await session.commit(session.new_password(username, password))
+                return
+            try:
+                statement = render(
+                    parameters.rotation_statement,
+                    username=username,
+                    password=password,
+                    database=target.credentials.database,
+                    verifier=session.verifier(username, password),
+                )
+            except TemplateError as error:
+                raise TargetRefused(str(error), remedy="Change the rotation statement.") from None
+            await session.commit_script(statement)
+
+
+def _users(parameters: PostgresParameters) -> tuple[str, str]:
+    return parameters.username1, parameters.username2
+
+
+def _unwritable(parameters: PostgresParameters, username: str, database: str) -> str:
+    """Return why the statement can't hold some value that will have to go into it, if so."""
+    requirements = parameters.password_requirements or PasswordRequirements()
+    password = requirements.symbols if requirements.required.symbols else "x"
+    try:
+        render(
+            parameters.rotation_statement or DEFAULT_STATEMENT,
+            username=username,
+            password=password,
+            database=database,
+            verifier="x",
+        )
+    except TemplateError as error:
+        return str(error)
+    return ""
+
+
+PROVIDER: Provider = PostgresCredentialsProvider()
