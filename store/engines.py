@@ -163,7 +163,7 @@ def _prepare_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         # Neither opened nor closed here: closing it would drop this process's locks on it.
-        if os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK):
+        if os.access(path, os.R_OK | os.W_OK) and os.access(path.resolve().parent, os.W_OK | os.X_OK):
             return
         raise StoreUnavailable(
             f"The store {path} is read-only for this user.",

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from store.errors import Conflict, StoreError, StoreUnavailable
@@ -112,7 +112,7 @@ def unavailable(error: DBAPIError, location: str) -> StoreError:
     if isinstance(error.orig, sqlite3.Error):
         return _of_sqlite(error.orig, location)
     state = sqlstate(error)
-    if not state:
+    if not state and isinstance(error, OperationalError | InterfaceError):
         return StoreUnavailable(f"The store {location} cannot be reached.{_first_line(error)}", remedy=_UNREACHABLE)
     happened, remedy = (
         _POSTGRESQL.get(state)
@@ -122,7 +122,7 @@ def unavailable(error: DBAPIError, location: str) -> StoreError:
             "This is a defect in Keyturn; please report it with the code.",
         )
     )
-    return StoreUnavailable(f"The store {location} {happened} (SQLSTATE {state}).", remedy=remedy)
+    return StoreUnavailable(f"The store {location} {happened} ({_code(error)}).", remedy=remedy)
 
 
 def _of_sqlite(error: sqlite3.Error, location: str) -> StoreError:
@@ -136,6 +136,11 @@ def _of_sqlite(error: sqlite3.Error, location: str) -> StoreError:
             remedy="The file may belong to another program or be damaged; see also: keyturn doctor.",
         )
     return StoreUnavailable(f"The store {location} {known[0]} ({name}).", remedy=known[1])
+
+
+def _code(error: DBAPIError) -> str:
+    state = sqlstate(error)
+    return f"SQLSTATE {state}" if state else type(error.orig).__name__
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,14 +32,6 @@ class Opened:
     created: bool
 
 
-@dataclass(frozen=True)
-class _State:
-    """`revision` is None for a database without our tables."""
-
-    revision: str | None
-    canaries: Mapping[str, bytes]
-
-
 def prepare(
     engine: Engine,
     places: KeyPlaces,
@@ -48,13 +40,12 @@ def prepare(
     now: Callable[[], datetime],
     new_id: Callable[[], str],
 ) -> Opened:
-    """Make the store ready for use, whatever state it is in. Usually that takes two SELECTs."""
+    """Make the store ready for use, whatever state it is in. Usually that takes a few SELECTs."""
     with engine.execution_options(**engines.READING[engine.dialect.name]).connect() as connection:
-        state = _look(connection)
-    if state.revision == HEAD:
-        key = _existing_key(places, location)
-        if _check(key.ring, state.canaries, key, location):
-            return Opened(key, created=False)
+        if _revision(connection) == HEAD:
+            key = _existing_key(places, location)
+            if _vouched(connection, key, location):
+                return Opened(key, created=False)
     with engine.execution_options(**engines.MIGRATING).connect() as connection:
         connection.detach()  # foreign keys are off on it, so it is not to be used again
         with connection.begin():
@@ -78,12 +69,13 @@ def _prepare_alone(
     """The same under a lock: of two first starts, the second one finds everything done."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    state = _look(connection)
-    created = state.revision is None
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    revision = _revision(connection)
+    created = revision is None
+    if revision != HEAD:
+        _migrate(connection, revision, location)
     key = _first_key(places) if created else _existing_key(places, location)
-    vouched = not created and _check(key.ring, state.canaries, key, location)
-    if state.revision != HEAD:
-        _migrate(connection, state.revision, location)
+    vouched = not created and _vouched(connection, key, location)
     with Session(connection) as session:
         if not vouched:
             add_canary(session, key.ring)
@@ -93,14 +85,12 @@ def _prepare_alone(
     return Opened(key, created)
 
 
-def _look(connection: Connection) -> _State:
+def _revision(connection: Connection) -> str | None:
+    """None for a database without our tables."""
     if not inspect(connection).has_table("alembic_version"):
-        return _State(None, {})
-    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision is None:
-        return _State(None, {})
-    rows = connection.execute(select(col(Canary.key_id), col(Canary.sealed_text))).all()
-    return _State(str(revision), {row.key_id: row.sealed_text for row in rows})
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _existing_key(places: KeyPlaces, location: str) -> LoadedKey:
@@ -118,22 +108,23 @@ def _first_key(places: KeyPlaces) -> LoadedKey:
     return load_key_ring(places) or create_key_file(places.new_file)
 
 
-def _check(ring: KeyRing, canaries: Mapping[str, bytes], key: LoadedKey, location: str) -> bool:
-    """Every key that was ever primary must be there and be the right one. False: the present one is new."""
-    if not canaries:
+def _vouched(connection: Connection, key: LoadedKey, location: str) -> bool:
+    """Whether the store knows the primary key. Every key it knows must be there, and be the right one."""
+    rows = connection.execute(select(col(Canary.key_id), col(Canary.sealed_text))).all()
+    if not rows:
         raise StoreUnavailable(
             f"The store {location} is damaged: what its key is checked with is gone.",
             remedy="Restore it from a backup: keyturn restore FILE.",
         )
-    try:
-        for kid, sealed in canaries.items():
-            unseal(ring, sealed, _canary_place(kid))
-    except (SealBroken, WrongKey):
-        raise WrongKey(
-            f"The {key.source.text} is not the key of the store {location}.",
-            remedy="Use the key ring that was in use with this store; look for a copy of its key file.",
-        ) from None
-    return ring.primary in canaries
+    for row in rows:
+        try:
+            unseal(key.ring, row.sealed_text, _canary_place(row.key_id))
+        except (SealBroken, WrongKey):
+            raise WrongKey(
+                f"The {key.source.text} is not the key of the store {location}, which asks for {row.key_id!r}.",
+                remedy="Use the key ring that was in use with this store; look for a copy of its key file.",
+            ) from None
+    return any(row.key_id == key.ring.primary for row in rows)
 
 
 def _canary_place(kid: str) -> Place:

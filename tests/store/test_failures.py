@@ -217,6 +217,13 @@ def test_a_server_that_refuses(pg: Database, opener: Opener, change: dict[str, s
     assert SECRET not in caught.value.message + caught.value.remedy
 
 
+def test_a_text_that_postgresql_cannot_hold(pg: Database, opener: Opener) -> None:
+    store = opener(postgresql_url(pg))
+    with pytest.raises(StoreUnavailable, match=r"refused a statement \(DataError\)") as caught:
+        store.write(lambda tx: add_connection(tx, f"{SECRET}\0"))
+    assert SECRET not in caught.value.message
+
+
 def test_a_user_without_rights(pg: Database, opener: Opener) -> None:
     user = pg.create_role("reader", SECRET)
     url = make_url(postgresql_url(pg)).set(username=user, password=SECRET)

@@ -194,6 +194,17 @@ def test_a_store_of_a_later_version_is_left_alone(url: str, opener: Opener) -> N
     assert version == "9999"
 
 
+def test_a_later_version_is_told_before_the_key_is_asked_for(url: str, opener: Opener, places: KeyPlaces) -> None:
+    def become_newer(tx: Tx) -> None:
+        tx.session.execute(text("DROP TABLE canary"))
+        tx.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    opener(url).write(become_newer)
+    places.default_file.unlink()
+    with pytest.raises(StoreNewer):
+        opener(url)
+
+
 def test_a_store_without_canary_is_damaged_not_new(sqlite_url: str, opener: Opener) -> None:
     opener(sqlite_url).write(lambda tx: tx.session.execute(text("DELETE FROM canary")))
     with pytest.raises(StoreUnavailable, match="damaged"):
