@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import and_, bindparam, delete, update
 from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
@@ -79,6 +79,19 @@ def move(tx: Tx, rotation_id: str, folder_id: str, now: datetime) -> None:
     tx.session.flush()
 
 
+_MINE = (
+    select(Secret, SecretVersion)
+    .outerjoin(
+        SecretVersion,
+        and_(col(SecretVersion.secret_id) == col(Secret.id), col(SecretVersion.version) == col(Secret.version)),
+    )
+    .where(col(Secret.rotation_id) == bindparam("rotation"))
+    .order_by(col(Secret.name))
+    .with_for_update(of=Secret)
+)
+"""A rotation's secrets with their current versions, locked."""
+
+
 def put_values(
     tx: Tx,
     rotation_id: str,
@@ -93,9 +106,9 @@ def put_values(
     Fields that are not mapped are left out. Returns the changed ones.
     """
     changed = []
-    for row in of_rotation(tx, rotation_id, lock=True):
+    for row, current in tx.session.execute(_MINE, {"rotation": rotation_id}).all():
         text = values.get(row.field or "")
-        if text is None or (row.version > 0 and _value(tx, row) == text):
+        if text is None or (current is not None and _open(tx, current) == text):
             continue
         _add_version(tx, row, text, attempt_id, now, new_id())
         changed.append(row)
@@ -157,11 +170,6 @@ def _add_version(tx: Tx, row: Secret, text: str, attempt_id: str, now: datetime,
         created_at=now,
     )
     tx.session.add(version)
-
-
-def _value(tx: Tx, row: Secret) -> str:
-    query = select(SecretVersion).where(SecretVersion.secret_id == row.id, SecretVersion.version == row.version)
-    return _open(tx, tx.session.exec(query).one())
 
 
 def _open(tx: Tx, version: SecretVersion) -> str:
