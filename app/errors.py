@@ -71,6 +71,10 @@ class RotationFailed(KeyturnError):
     """An attempt ended or was parked without publishing; the published credential is untouched."""
 
 
+class Postponed(KeyturnError):
+    """The guard holds a run back: what is about to die is still in use. Nothing was changed."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     message: str

@@ -214,3 +214,21 @@ class Preparable(Protocol):
 
     async def prepare(self, target: Any, parameters: Any) -> None:
         """Run it, all or nothing. What exists already is left alone. Raises TargetError."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """Somebody who still uses a credential: an application, from an address, with so many sessions."""
+
+    who: str
+    where: str = ""
+    count: int = 1
+    since: datetime | None = None
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A provider that can look whether a credential is still in use before it dies."""
+
+    async def in_use(self, target: Any, parameters: Any, credential: Credential, since: datetime) -> list[Use]:
+        """Who uses it now, or has since `since` (when the other slot was published). Changes nothing."""

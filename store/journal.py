@@ -10,15 +10,18 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, func, select, update
-from sqlmodel import col
+from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlmodel import SQLModel, col
 
 from store import events, rotations, secrets
 from store.database import Tx, db_epoch
 from store.errors import LeaseBusy, LeaseLost
 from store.tables import Attempt, Connection, Rotation
+
+# The statements that every attempt runs through are made once, below the ORM: that is half the time of a rotation.
+_ROTATION, _ATTEMPT = SQLModel.metadata.tables["rotation"], SQLModel.metadata.tables["attempt"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Job:
     connection: Connection
     connection_secrets: Mapping[str, str] = field(repr=False)
     credentials: Mapping[int, StoredCredential]
+    credential_parameters: Mapping[int, Mapping[str, Any]]
+    """The parameters each slot's credential was issued with."""
     open: OpenAttempt | None
     retiring: tuple[OpenAttempt, ...]
 
@@ -64,6 +69,7 @@ class StepDone:
     started_at: datetime
     ms: float
     tries: int = 1
+    note: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +77,7 @@ class StepDone:
             "started_at": self.started_at.isoformat(),
             "ms": round(self.ms, 2),
             "tries": self.tries,
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -111,19 +118,27 @@ def seconds_to_next(tx: Tx, now: datetime) -> float | None:
     return min(waits + ([float(leased)] if leased is not None else []), default=None)
 
 
+_TAKE = (
+    update(_ROTATION)
+    .where(_ROTATION.c.id == bindparam("rotation"), _ROTATION.c.lease_until < db_epoch())
+    .values(
+        lease_owner=bindparam("owner"),
+        fence=_ROTATION.c.fence + 1,
+        lease_until=db_epoch() + bindparam("seconds"),
+    )
+    .returning(_ROTATION.c.fence)
+)
+
+
 def _take(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease | None:
-    taken = tx.session.execute(
-        update(Rotation)
-        .where(col(Rotation.id) == rotation_id, col(Rotation.lease_until) < db_epoch())
-        .values(lease_owner=owner, fence=col(Rotation.fence) + 1, lease_until=db_epoch() + seconds)
-        .returning(col(Rotation.fence))
-    ).first()
-    return Lease(rotation_id, owner, taken[0]) if taken else None
+    fence = tx.session.scalar(_TAKE, {"rotation": rotation_id, "owner": owner, "seconds": seconds})
+    return None if fence is None else Lease(rotation_id, owner, fence)
 
 
 def renew(tx: Tx, lease: Lease, seconds: float) -> None:
     """Raises LeaseLost when somebody else has taken over."""
-    _fenced(tx, lease, lease_until=db_epoch() + seconds)
+    if tx.session.scalar(_RENEW, {**_marks(lease), "seconds": seconds}) is None:
+        raise _lost()
 
 
 def release(tx: Tx, lease: Lease) -> None:
@@ -135,45 +150,73 @@ def hold(tx: Tx, lease: Lease) -> Rotation:
     """The rotation's row, locked for this transaction. Raises LeaseLost."""
     row = tx.session.get(Rotation, lease.rotation_id, populate_existing=True, with_for_update=True)
     if row is None or row.fence != lease.fence or row.lease_owner != lease.owner:
-        raise LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
+        raise _lost()
     return row
 
 
+_HELD = and_(
+    _ROTATION.c.id == bindparam("held_rotation"),
+    _ROTATION.c.fence == bindparam("held_fence"),
+    _ROTATION.c.lease_owner == bindparam("held_owner"),
+)
+_CHECK = select(_ROTATION.c.id).where(_HELD).with_for_update()
+_UPDATE = update(_ROTATION).where(_HELD).returning(_ROTATION.c.id)
+_RENEW = _UPDATE.values(lease_until=db_epoch() + bindparam("seconds"))
+
+
+def _marks(lease: Lease) -> dict[str, Any]:
+    return {"held_rotation": lease.rotation_id, "held_fence": lease.fence, "held_owner": lease.owner}
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
+
+
+def _check(tx: Tx, lease: Lease) -> None:
+    """Lock the rotation's row for this transaction, like `hold`, without reading it."""
+    if tx.session.scalar(_CHECK, _marks(lease)) is None:
+        raise _lost()
+
+
 def _update(tx: Tx, lease: Lease, **values: Any) -> bool:
-    done = tx.session.execute(
-        update(Rotation)
-        .where(
-            col(Rotation.id) == lease.rotation_id,
-            col(Rotation.fence) == lease.fence,
-            col(Rotation.lease_owner) == lease.owner,
-        )
-        .values(**values)
-    )
-    return cast("CursorResult[Any]", done).rowcount == 1
+    return tx.session.scalar(_UPDATE, {**_marks(lease), **values}) is not None
 
 
 def _fenced(tx: Tx, lease: Lease, **values: Any) -> None:
     if not _update(tx, lease, **values):
-        raise LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
+        raise _lost()
+
+
+_JOB = (
+    select(Rotation, Connection)
+    .join(Connection, col(Connection.id) == col(Rotation.connection_id))
+    .where(col(Rotation.id) == bindparam("rotation"))
+)
+_PENDING = (
+    select(Attempt)
+    .where(col(Attempt.rotation_id) == bindparam("rotation"), col(Attempt.state).in_(("open", "retiring")))
+    .order_by(col(Attempt.started_at))
+)
 
 
 def load(tx: Tx, rotation_id: str) -> Job:
-    rotation = tx.session.get_one(Rotation, rotation_id)
-    connection = tx.session.get_one(Connection, rotation.connection_id)
+    rotation, connection = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
     secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
-    pending = tx.session.scalars(
-        select(Attempt)
-        .where(col(Attempt.rotation_id) == rotation_id, col(Attempt.state).in_(("open", "retiring")))
-        .order_by(col(Attempt.started_at))
-    ).all()
+    pending = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all()
     opened = [_opened(tx, row) for row in pending]
     stored = rotations.credentials(tx, rotation_id)
+    makers = {row.attempt_id for row in stored.values()}
+    made = tx.session.execute(select(col(Attempt.id), col(Attempt.parameters)).where(col(Attempt.id).in_(makers))).all()
+    parameters_of = {attempt_id: parameters for attempt_id, parameters in made}
     return Job(
         rotation=rotation,
         connection=connection,
         connection_secrets=json.loads(secret_part),
         credentials={
             slot: StoredCredential(rotations.credential_values(tx, row), row.expires_at) for slot, row in stored.items()
+        },
+        credential_parameters={
+            slot: parameters_of.get(row.attempt_id, rotation.parameters) for slot, row in stored.items()
         },
         open=next((a for a in opened if a.row.state == "open"), None),
         retiring=tuple(a for a in opened if a.row.state == "retiring"),
@@ -207,7 +250,51 @@ def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, do
     attempt.steps = [done.as_json()]
     attempt.sealed_candidate = tx.seal(_pack(candidate), "attempt", attempt.id, "sealed_candidate")
     _fenced(tx, lease, due_at=attempt.started_at, retry_at=None, last_rotation_attempted_at=attempt.started_at)
-    tx.session.add(attempt)
+    tx.session.execute(_PLAN, {column.name: getattr(attempt, column.name) for column in _ATTEMPT.columns})
+
+
+def guarded(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, actor: str, now: datetime) -> None:
+    """The slot may be replaced; when `done` carries a note, somebody still uses it and is about to notice."""
+    _advance(tx, lease, attempt_id, done, now, step="issue")
+    rotation = hold(tx, lease)
+    rotation.guard_since = None
+    if done.note:
+        _guard_event(tx, rotation, "warning", done.note, actor, now)
+
+
+def postpone(tx: Tx, lease: Lease, attempt_id: str, *, note: str, due_at: datetime, actor: str, now: datetime) -> None:
+    """Somebody still uses what is about to die: look again at `due_at`. Gives the lease back."""
+    rotation = hold(tx, lease)
+    attempt = tx.session.get_one(Attempt, attempt_id)
+    attempt.message, attempt.updated_at = note[:1024], now
+    if rotation.guard_since is None:
+        rotation.guard_since = now
+        _guard_event(tx, rotation, "postponed", note, actor, now)
+    rotation.due_at, rotation.updated_at = _next_moment(tx, rotation, due_at), now
+    rotation.lease_owner, rotation.lease_until = None, 0.0
+
+
+def _guard_event(tx: Tx, rotation: Rotation, result: str, note: str, actor: str, now: datetime) -> None:
+    events.append(
+        tx,
+        at=now,
+        actor=actor,
+        action="secret-rotation-guard",
+        result=result,
+        subject=rotation.name,
+        rotation_id=rotation.id,
+        message=note,
+    )
+
+
+def _next_moment(tx: Tx, rotation: Rotation, due_at: datetime | None) -> datetime | None:
+    """`due_at`, or earlier when something waits to be retired."""
+    retiring = tx.session.scalar(
+        select(func.min(Attempt.retire_after)).where(
+            col(Attempt.rotation_id) == rotation.id, col(Attempt.state) == "retiring"
+        )
+    )
+    return min((moment for moment in (due_at, retiring) if moment), default=None)
 
 
 def issued(tx: Tx, lease: Lease, attempt_id: str, credential: StoredCredential, done: StepDone, now: datetime) -> None:
@@ -225,6 +312,9 @@ def reissue(tx: Tx, lease: Lease, attempt_id: str, now: datetime) -> None:
     hold(tx, lease)
     row = tx.session.get_one(Attempt, attempt_id)
     row.step, row.updated_at = "issue", now
+
+
+_PLAN = insert(_ATTEMPT)
 
 
 def _advance(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime, **columns: Any) -> Attempt:
@@ -247,6 +337,11 @@ class Publication:
     public: Mapping[str, str]
     previous: StoredCredential | None
     """To be retired at the target afterwards; None when there is nothing to retire."""
+    previous_parameters: Mapping[str, Any] | None
+    """Given when `previous` belonged to another principal."""
+    retire_after: datetime
+    succeeds: Mapping[str, Any] | None
+    """The rotation's new parameters, when this ends an edit that changed who is rotated."""
     active: bool
     mapped: Mapping[str, str] = field(repr=False)
     """Credential field -> value, for the mapped secrets."""
@@ -257,7 +352,9 @@ class Publication:
     done: StepDone
     new_id: Callable[[], str]
     last: bool
-    """Whether this ends the work, so that the lease goes back in the same transaction."""
+    """Whether this is the last slot of the work."""
+    release: bool
+    """Whether the lease goes back in the same transaction."""
 
 
 def publish(tx: Tx, lease: Lease, p: Publication) -> None:
@@ -271,6 +368,8 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> None:
         attempt.step, attempt.state, attempt.finished_at = "done", "done", p.now
     else:
         attempt.step, attempt.state = "retire", "retiring"
+        attempt.retire_after = p.retire_after
+        attempt.previous_parameters = dict(p.previous_parameters) if p.previous_parameters is not None else None
         attempt.sealed_previous = tx.seal(_pack(p.previous), "attempt", attempt.id, "sealed_previous")
     rotation.failures, rotation.retry_at = 0, None
     rotation.updated_at = p.now
@@ -287,7 +386,12 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> None:
     )
     if p.active:
         _publish_rotation(tx, rotation, p)
+    if p.succeeds is not None:
+        rotation.parameters, rotation.succession = dict(p.succeeds), None
     if p.last:
+        tx.session.flush()
+        rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+    if p.release:
         rotation.lease_owner, rotation.lease_until = None, 0.0
 
 
@@ -301,7 +405,6 @@ def _publish_rotation(tx: Tx, rotation: Rotation, p: Publication) -> None:
     rotation.last_rotation_job_id = p.attempt_id
     rotation.is_last_rotation_manual = p.manual
     rotation.next_rotation_at = p.next_rotation_at
-    rotation.due_at = p.now if p.previous is not None else p.next_rotation_at
     events.append(
         tx,
         at=p.now,
@@ -314,9 +417,68 @@ def _publish_rotation(tx: Tx, rotation: Rotation, p: Publication) -> None:
     )
 
 
+def drop_slot(
+    tx: Tx,
+    lease: Lease,
+    slot: int,
+    credential: StoredCredential,
+    *,
+    parameters: Mapping[str, Any],
+    attempt_id: str,
+    retire_after: datetime,
+    actor: str,
+    now: datetime,
+) -> None:
+    """A slot whose credential belongs to a former principal: empty it, and journal the credential for retirement."""
+    rotation = hold(tx, lease)
+    attempt = Attempt(
+        id=attempt_id,
+        rotation_id=rotation.id,
+        slot=slot,
+        trigger="edit",
+        actor=actor,
+        state="retiring",
+        step="retire",
+        started_at=now,
+        updated_at=now,
+        sealed_candidate=tx.seal(_pack(credential), "attempt", attempt_id, "sealed_candidate"),
+        sealed_previous=tx.seal(_pack(credential), "attempt", attempt_id, "sealed_previous"),
+        parameters=dict(parameters),
+        previous_parameters=dict(parameters),
+        retire_after=retire_after,
+    )
+    tx.session.add(attempt)
+    rotations.empty_slot(tx, rotation.id, slot)
+    tx.session.flush()
+    rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+
+
+def abandon(tx: Tx, attempt_id: str, now: datetime) -> None:
+    """An open attempt for somebody who is no longer rotated: whatever it issued is to be retired."""
+    row = tx.session.get_one(Attempt, attempt_id)
+    opened = _opened(tx, row)
+    held = opened.issued or opened.candidate
+    row.sealed_previous = tx.seal(_pack(held), "attempt", row.id, "sealed_previous")
+    row.previous_parameters = dict(row.parameters)
+    row.state, row.step, row.retire_after, row.updated_at = "retiring", "retire", now, now
+    row.message = "Abandoned: an edit changed who is rotated."
+
+
 def retired(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime) -> None:
     """The last trace of what the slot held before is gone from the target, and from here."""
-    _advance(tx, lease, attempt_id, done, now, step="done", state="done", finished_at=now, sealed_previous=None)
+    _advance(
+        tx,
+        lease,
+        attempt_id,
+        done,
+        now,
+        step="done",
+        state="done",
+        finished_at=now,
+        sealed_previous=None,
+        retire_after=None,
+        message=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -348,7 +510,7 @@ def fail(tx: Tx, lease: Lease, f: Failure) -> None:
     rotation.last_rotation_message = f.message[:1024]
     rotation.last_rotation_job_id = f.attempt_id
     rotation.failures += 1
-    rotation.due_at, rotation.retry_at = f.due_at, f.retry_at
+    rotation.due_at, rotation.retry_at = _next_moment(tx, rotation, f.due_at), f.retry_at
     rotation.next_rotation_at = f.next_rotation_at
     rotation.updated_at = f.now
     rotation.lease_owner, rotation.lease_until = None, 0.0
@@ -380,12 +542,10 @@ def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: dat
 
 def retire_failed(tx: Tx, lease: Lease, attempt_id: str, message: str, retry_at: datetime, now: datetime) -> None:
     """Not a failed rotation: the new credential is published; only the clean-up is tried again."""
-    rotation = hold(tx, lease)
+    hold(tx, lease)
     attempt = tx.session.get_one(Attempt, attempt_id)
     attempt.tries += 1
-    attempt.message, attempt.updated_at = message[:1024], now
-    due = [moment for moment in (rotation.next_rotation_at, retry_at) if moment]
-    rotation.due_at = min(due)
+    attempt.message, attempt.updated_at, attempt.retire_after = message[:1024], now, retry_at
 
 
 def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
@@ -401,8 +561,9 @@ def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
 
 
 def reschedule(tx: Tx, lease: Lease, due_at: datetime | None) -> None:
-    """Nothing was left to do before `due_at`."""
-    _fenced(tx, lease, due_at=due_at)
+    """Nothing is left to do before `due_at`, but perhaps something to retire."""
+    rotation = hold(tx, lease)
+    rotation.due_at = _next_moment(tx, rotation, due_at)
 
 
 def ask_deletion(tx: Tx, lease: Lease, *, revoke: bool, delete_secrets: bool, now: datetime) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy import delete as delete_rows
 from sqlmodel import col, select
 
@@ -68,9 +69,12 @@ def delete(tx: Tx, rotation_id: str) -> None:
     tx.session.execute(delete_rows(Rotation).where(col(Rotation.id) == rotation_id))
 
 
+_CREDENTIALS = select(Credential).where(col(Credential.rotation_id) == bindparam("rotation"))
+
+
 def credentials(tx: Tx, rotation_id: str) -> dict[int, Credential]:
     """By slot."""
-    return {row.slot: row for row in tx.session.exec(select(Credential).where(Credential.rotation_id == rotation_id))}
+    return {row.slot: row for row in tx.session.scalars(_CREDENTIALS, {"rotation": rotation_id})}
 
 
 def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
@@ -108,6 +112,12 @@ def put_credential(
             setattr(row, name, value)
     tx.session.flush()
     return row
+
+
+def empty_slot(tx: Tx, rotation_id: str, slot: int) -> None:
+    tx.session.execute(
+        delete_rows(Credential).where(col(Credential.rotation_id) == rotation_id, col(Credential.slot) == slot)
+    )
 
 
 def open_attempt(tx: Tx, rotation_id: str) -> Attempt | None:

@@ -68,6 +68,8 @@ class Rotation(SQLModel, table=True):
     the database's clock.
     `rotation_status` is null until the first attempt ended, then "success" or "failed".
     `deletion` is set while a deletion is being carried out: {"revoke": bool, "delete_secrets": bool}.
+    `succession` is set while an edit that changes who is rotated is being carried out: the new parameters.
+    `guard` is "warn", "wait" or "off"; `guard_since` is when it first held the run that is due back.
     """
 
     __table_args__ = (UniqueConstraint("folder_id", "name"), Index("ix_rotation_due_at", "due_at"))
@@ -101,6 +103,10 @@ class Rotation(SQLModel, table=True):
     fence: int = 0
     lease_until: float = Field(default=0.0, sa_column=Column(Float(53), nullable=False, default=0.0))
     deletion: dict[str, bool] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    succession: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    guard: str = Field(default="warn", max_length=8)
+    guard_wait_hours: int = 24
+    guard_since: datetime | None = None
 
     created_at: datetime
     updated_at: datetime
@@ -126,7 +132,8 @@ class Attempt(SQLModel, table=True):
 
     `trigger`: "create", "schedule" or "manual". `state`: "open", "done" or "failed".
     `steps`: [{"step", "started_at", "ms", "tries"}] of what is done, in order.
-    `sealed_previous` is what the slot held before publication, kept until it is retired.
+    `parameters` are those it works with. `sealed_previous` is what the slot held before publication, kept until it is
+    retired, not before `retire_after`; `previous_parameters` are given when that belonged to somebody else.
     """
 
     __table_args__ = (
@@ -155,6 +162,11 @@ class Attempt(SQLModel, table=True):
     sealed_candidate: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     sealed_issued: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     sealed_previous: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    parameters: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    previous_parameters: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
+    retire_after: datetime | None = None
     steps: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     error: str | None = Field(default=None, max_length=16)
     message: str | None = Field(default=None, max_length=1024)

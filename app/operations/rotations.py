@@ -10,7 +10,8 @@ from app.errors import Busy
 from app.operations.context import Context, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.rotation import schedule
-from app.rotation.attempt import MANUAL, Listener, secrets_of, time_of_day
+from app.rotation.agenda import MANUAL
+from app.rotation.attempt import Listener, secrets_of, time_of_day
 from app.rotation.engine import nobody
 from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot

@@ -9,19 +9,31 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel
 
-from app.errors import RotationFailed
-from app.rotation import failure, schedule
+from app.errors import Postponed, RotationFailed
+from app.rotation import failure, guard, schedule
+from app.rotation.agenda import SCHEDULE
 from app.rotation.lease import Held
 from app.rotation.redact import redact
 from app.rotation.schedule import TimeOfDay
 from app.views import Progress
-from providers.base import Credential, CredentialRefused, Issue, Outcome, Provider, Target, TargetError
+from providers.base import (
+    Credential,
+    CredentialRefused,
+    Guarded,
+    Issue,
+    Outcome,
+    Provider,
+    Target,
+    TargetError,
+    TargetRefused,
+)
 from store import journal
 from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError
@@ -31,7 +43,6 @@ from store.tables import Attempt, Rotation
 Clock = Callable[[], datetime]
 Listener = Callable[[Progress], None]
 
-SCHEDULE, MANUAL, CREATE = "schedule", "manual", "create"
 _FIRST_VERIFY_PAUSE = 0.25
 _LONGEST_VERIFY_PAUSE = 5.0
 
@@ -48,21 +59,26 @@ class Surroundings:
     held: Held
     job: Job
     provider: Provider
-    parameters: BaseModel
     target: Target
     listener: Listener
+    force: bool = False
+    """A person insists: the guard warns instead of waiting."""
     filled: set[int] = field(default_factory=set)
     """Slots that this work has filled so far."""
 
 
 @dataclass
 class AttemptRun:
-    """Carries one journaled attempt from its step to publication. `last`: it is the one that gets published."""
+    """Carries one journaled attempt from its step to publication.
+
+    `last`: of the slots that this work fills. `active`: its slot is to be the published one.
+    """
 
     around: Surroundings
     attempt: OpenAttempt
     resumed: bool
     last: bool
+    active: bool
     _issued: bool = field(default=False, init=False)
 
     @property
@@ -75,7 +91,7 @@ class AttemptRun:
             await self._steps()
         except TargetError as error:
             await self._record_failure(error)
-        except (LeaseLost, StoreError, RotationFailed):
+        except (LeaseLost, StoreError, RotationFailed, Postponed):
             raise
         except Exception as error:  # a defect in a provider: the journal must still say what happened
             log.error("defect in step %s: %s\n%s", self.row.step, type(error).__name__, _where(error))
@@ -84,8 +100,10 @@ class AttemptRun:
 
     async def _steps(self) -> None:
         step, credential = self.row.step, self.attempt.issued
-        if step == "issue":
-            credential = await self._issue(again=self.resumed)
+        if step == "guard":
+            await self._guard()
+        if step in ("guard", "issue"):
+            credential = await self._issue(again=self.resumed and step == "issue")
         assert credential is not None
         if step != "publish":
             await self._verify_or_reissue(credential, may_reissue=self.resumed and step == "verify")
@@ -101,19 +119,62 @@ class AttemptRun:
             await self._write(lambda tx: journal.reissue(tx, self._lease, self.row.id, self._now()))
             await self._verify(await self._issue(again=True))
 
+    async def _guard(self) -> None:
+        """Look whether what is about to die is still in use. Raises Postponed."""
+        rotation, now = self.around.job.rotation, self._now()
+        with self._telling("guard") as step:
+            step.note = await self._who_uses_it()
+            until = guard.waits_until(rotation, now) if step.note and not self.around.force else None
+            if until is not None:
+                due_at = min(now + guard.LOOK_AGAIN, until)
+                await self._write(
+                    lambda tx: journal.postpone(
+                        tx, self._lease, self.row.id, note=step.note, due_at=due_at, actor=self.row.actor, now=now
+                    )
+                )
+                self.around.held.returned = True
+                raise Postponed(
+                    f"Postponed: {step.note}",
+                    remedy=f"Both credentials work. It is carried out when nobody uses it any more, at the latest "
+                    f"at {until:%Y-%m-%d %H:%M} UTC; with force at once.",
+                )
+            await self._write(
+                lambda tx: journal.guarded(tx, self._lease, self.row.id, step.done(), self.row.actor, now)
+            )
+
+    async def _who_uses_it(self) -> str:
+        job, provider = self.around.job, self.around.provider
+        held = job.credentials.get(self.row.slot)
+        if held is None or not isinstance(provider, Guarded):
+            return ""
+        since = job.rotation.last_rotated_at or self.row.started_at
+        try:
+            uses = await provider.in_use(self.around.target, self._parameters, _credential(held), since)
+        except TargetRefused as error:  # not being allowed to look must not stop rotation for good
+            return f"cannot tell whether {self._identity} is still in use: {self._redacted(error.message)}"
+        return guard.sentence(self._identity, uses)
+
+    @property
+    def _parameters(self) -> BaseModel:
+        return self.around.provider.parameters.model_validate(self.row.parameters)
+
+    @property
+    def _identity(self) -> str:
+        return self.around.provider.identity(self._parameters, self.row.slot)
+
     async def _issue(self, *, again: bool) -> StoredCredential:
-        job, slot = self.around.job, self.row.slot
+        job, slot, rotation = self.around.job, self.row.slot, self.around.job.rotation
         published = job.rotation.last_rotated_at is not None
         request = Issue(
             slot=slot,
             candidate=_credential(self.attempt.candidate),
             previous=_credential(job.credentials[slot]) if slot in job.credentials else None,
-            active=_credential(job.credentials[1 - slot]) if published else None,
+            active=_credential(job.credentials[rotation.active_index]) if published else None,
             again=again,
         )
         with self._telling("issue") as step:
             self.around.held.assert_fresh()
-            issued = await self.around.provider.issue(self.around.target, self.around.parameters, request)
+            issued = await self.around.provider.issue(self.around.target, self._parameters, request)
             self._issued = True
             credential = StoredCredential(issued.values, issued.expires_at)
             await self._write(
@@ -128,13 +189,13 @@ class AttemptRun:
 
     async def _until_verified(self, credential: Credential, step: Telling) -> None:
         """Log in until it worked often enough in a row. A refusal within the provider's patience means "not yet"."""
-        provider = self.around.provider
+        provider, parameters = self.around.provider, self._parameters
         give_up_at = time.monotonic() + provider.verify_patience
         pause, successes = _FIRST_VERIFY_PAUSE, 0
         while successes < provider.verify_successes:
             step.tries += 1
             try:
-                await provider.verify(self.around.target, self.around.parameters, credential)
+                await provider.verify(self.around.target, parameters, credential)
                 successes += 1
             except CredentialRefused:
                 if time.monotonic() + pause > give_up_at:
@@ -145,8 +206,8 @@ class AttemptRun:
 
     async def _publish(self, credential: StoredCredential) -> None:
         rotation, row, now = self.around.job.rotation, self.row, self._now()
-        provider = self.around.provider
-        previous = self.around.job.credentials.get(row.slot) if provider.retires else None
+        provider, handed_over = self.around.provider, self._handed_over()
+        previous = self.around.job.credentials.get(row.slot) if provider.retires or handed_over else None
         with self._telling("publish") as step:
             publication = Publication(
                 attempt_id=row.id,
@@ -154,7 +215,10 @@ class AttemptRun:
                 credential=credential,
                 public={k: v for k, v in credential.values.items() if k not in provider.secret_fields},
                 previous=previous,
-                active=self.last,
+                previous_parameters=handed_over,
+                retire_after=self._retire_after(now) if handed_over else now,
+                succeeds=rotation.succession if self.last else None,
+                active=self.active,
                 mapped={name: credential.values[name] for name in rotation.secrets_mapping},
                 manual=row.trigger != SCHEDULE,
                 next_rotation_at=self._next_rotation(now),
@@ -162,13 +226,31 @@ class AttemptRun:
                 now=now,
                 done=step.done(),
                 new_id=lambda: new_id(self.around.random),
-                last=self.last and previous is None,
+                last=self.last,
+                release=self.last and previous is None,
             )
             await self._write(lambda tx: journal.publish(tx, self._lease, publication))
             self.around.filled.add(row.slot)
-            self.around.held.returned = publication.last
-        if previous is not None:
-            await retire(self.around, OpenAttempt(row, self.attempt.candidate, credential, previous))
+            self.around.held.returned = publication.release
+        if previous is not None and not handed_over:
+            retiring = OpenAttempt(row, self.attempt.candidate, credential, previous)
+            await retire(self.around, retiring, self._parameters)
+
+    def _handed_over(self) -> Mapping[str, Any] | None:
+        """The former principal's parameters, when an edit changed whom this slot belongs to."""
+        former = self.around.job.credential_parameters.get(self.row.slot)
+        if former is None or self.around.job.rotation.succession is None:
+            return None
+        provider = self.around.provider
+        was = provider.identity(provider.parameters.model_validate(former), self.row.slot)
+        return former if was != self._identity else None
+
+    def _retire_after(self, now: datetime) -> datetime:
+        """A former principal's credential lives as long as it would have: the published one for one more interval."""
+        rotation = self.around.job.rotation
+        if self.row.slot == rotation.active_index:
+            return now + timedelta(days=rotation.rotation_interval)
+        return rotation.next_rotation_at or now
 
     def _next_rotation(self, now: datetime) -> datetime | None:
         rotation, row = self.around.job.rotation, self.row
@@ -240,14 +322,18 @@ class AttemptRun:
         return telling(self.around, self.row, step)
 
 
-async def retire(around: Surroundings, attempt: OpenAttempt) -> None:
-    """Remove what the slot held before. A failure is retried later and is not a failed rotation."""
+async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseModel) -> None:
+    """Remove what the slot held before. A failure is retried later and is not a failed rotation.
+
+    `parameters` are those of the principal it belongs to. A former principal's is revoked: nothing overwrites it.
+    """
     assert attempt.previous is not None
     row, previous = attempt.row, _credential(attempt.previous)
+    remove = around.provider.revoke if row.previous_parameters is not None else around.provider.retire
     try:
         with telling(around, row, "retire") as step:
             around.held.assert_fresh()
-            await around.provider.retire(around.target, around.parameters, previous)
+            await remove(around.target, parameters, previous)
             await around.store.awrite(
                 lambda tx: journal.retired(tx, around.held.lease, row.id, step.done(), around.clock())
             )
@@ -268,19 +354,21 @@ class Telling:
     started_at: datetime
     _start: float = field(default_factory=time.perf_counter)
     tries: int = 0
+    note: str = ""
 
     @property
     def ms(self) -> float:
         return (time.perf_counter() - self._start) * 1000
 
     def done(self) -> StepDone:
-        return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1))
+        return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note)
 
 
 @contextlib.contextmanager
 def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
     """Tell the listener that a step starts, and how it ended."""
     timing = Telling(step, around.clock())
+    identity = around.provider.identity(around.provider.parameters.model_validate(row.parameters), row.slot)
 
     def tell(state: str) -> None:
         around.listener(
@@ -289,17 +377,21 @@ def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
                 rotation=around.job.rotation.name,
                 attempt_id=row.id,
                 slot=row.slot,
-                identity=around.provider.identity(around.parameters, row.slot),
+                identity=identity,
                 step=step,
                 state=state,
                 at=around.clock(),
                 ms=timing.ms,
+                message=timing.note,
             )
         )
 
     tell("started")
     try:
         yield timing
+    except Postponed:
+        tell("postponed")
+        raise
     except BaseException:
         tell("failed")
         raise

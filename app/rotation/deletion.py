@@ -26,15 +26,21 @@ async def delete(around: Surroundings, actor: str) -> None:
 
 async def _revoke(around: Surroundings, actor: str) -> None:
     """What is published dies last: when the target refuses half way, the rotation can go on."""
-    job = around.job
-    by_slot = sorted(job.credentials.items(), key=lambda item: item[0] == job.rotation.active_index)
+    job, models = around.job, around.provider.parameters.model_validate
     pending = [*job.retiring, *([job.open] if job.open else [])]
-    unpublished = [part for attempt in pending for part in (attempt.issued, attempt.previous) if part]
+    doomed = [
+        (part, models(attempt.row.previous_parameters or attempt.row.parameters))
+        for attempt in pending
+        for part in (attempt.issued, attempt.previous)
+        if part
+    ]
+    by_slot = sorted(job.credentials, key=lambda slot: slot == job.rotation.active_index)
+    doomed += [(job.credentials[slot], models(job.credential_parameters[slot])) for slot in by_slot]
     try:
-        for stored in [*unpublished, *(credential for _, credential in by_slot)]:
+        for stored, parameters in doomed:
             around.held.assert_fresh()
             credential = Credential(stored.values, stored.expires_at)
-            await around.provider.revoke(around.target, around.parameters, credential)
+            await around.provider.revoke(around.target, parameters, credential)
     except TargetError as error:
         await _record_failure(around, error, actor)
 

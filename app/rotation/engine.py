@@ -9,25 +9,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from app.errors import RotationFailed, explain
-from app.rotation import schedule
-from app.rotation.attempt import (
-    CREATE,
-    MANUAL,
-    SCHEDULE,
-    AttemptRun,
-    Clock,
-    Listener,
-    Surroundings,
-    new_id,
-    retire,
-    telling,
-)
+from app.errors import Postponed, RotationFailed, explain
+from app.rotation import guard, schedule
+from app.rotation.agenda import MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption
+from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, telling
 from app.rotation.deletion import delete
 from app.rotation.lease import Held, holding
 from app.rotation.targets import Targets
 from app.views import Progress
-from providers.base import CandidateRequest
+from providers.base import CandidateRequest, Guarded
 from providers.registry import provider as provider_of
 from store import journal
 from store.database import Store
@@ -59,25 +49,23 @@ class Engine:
         now = self.clock()
         return await self.store.awrite(lambda tx: journal.claim_due(tx, self.owner, now, self.lease_seconds, limit))
 
-    async def rotate(self, rotation_id: str, actor: str, listener: Listener = nobody) -> None:
-        """Rotate now, by hand. Raises LeaseBusy, RotationFailed."""
-        await self.carry_out(await self.claim(rotation_id), MANUAL, actor, listener)
+    async def rotate(self, rotation_id: str, actor: str, listener: Listener = nobody, *, force: bool = False) -> None:
+        """Rotate now, by hand. Raises LeaseBusy, RotationFailed, Postponed (unless `force`)."""
+        await self.carry_out(await self.claim(rotation_id), MANUAL, actor, listener, force=force)
 
-    async def carry_out(self, lease: Lease, trigger: str, actor: str, listener: Listener = nobody) -> None:
-        """Do what the rotation behind a lease needs: delete, retire, resume, finish its creation, rotate; let go.
+    async def carry_out(
+        self, lease: Lease, trigger: str, actor: str, listener: Listener = nobody, *, force: bool = False
+    ) -> None:
+        """Do what the rotation behind a lease needs: delete, retire, resume, finish its creation or edit, rotate.
 
-        Raises RotationFailed when an attempt ended or was parked without publishing, LeaseLost when a successor
-        took over. Cancelling parks the attempt where it is.
+        Raises RotationFailed when an attempt ended or was parked without publishing, Postponed when the guard holds
+        it back, LeaseLost when a successor took over. Cancelling parks the attempt where it is.
         """
         async with holding(self.store, lease, self.lease_seconds) as held:
             try:
-                job = await self.store.aread(lambda tx: journal.load(tx, lease.rotation_id))
-                around = await self._surroundings(held, job, listener)
-                if job.rotation.deletion is not None:
-                    await delete(around, actor)
-                else:
-                    await _work(around, trigger, actor)
-            except (RotationFailed, LeaseLost, StoreUnavailable):
+                work = Work(self, held, trigger, actor, listener, force)
+                await work.carry_out()
+            except (RotationFailed, Postponed, LeaseLost, StoreUnavailable):
                 raise
             except Exception as error:
                 await self._defer(held, error, actor)
@@ -93,75 +81,104 @@ class Engine:
         )
         held.returned = True
 
-    async def _surroundings(self, held: Held, job: Job, listener: Listener) -> Surroundings:
-        provider = provider_of(job.rotation.type)
-        return Surroundings(
-            store=self.store,
-            clock=self.clock,
-            random=self.random,
-            held=held,
-            job=job,
-            provider=provider,
-            parameters=provider.parameters.model_validate(job.rotation.parameters),
-            target=await self.targets.get(job.connection, job.connection_secrets),
-            listener=listener,
+
+@dataclass(frozen=True)
+class Work:
+    """What is done under one lease."""
+
+    engine: Engine
+    held: Held
+    trigger: str
+    actor: str
+    listener: Listener
+    force: bool
+
+    async def carry_out(self) -> None:
+        around = await self._look()
+        if around.job.rotation.deletion is not None:
+            await delete(around, self.actor)
+            return
+        await self._retire(around)
+        trigger = self.trigger
+        if around.job.open:
+            fill = resumption(around.job, around.provider)
+            await AttemptRun(around, around.job.open, resumed=True, last=fill.last, active=fill.active).carry_out()
+            around, trigger = await self._look(), RESUME
+        await self._fill(around, trigger)
+        if not self.held.returned:
+            next_at = around.job.rotation.next_rotation_at
+            await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease, next_at))
+
+    async def _retire(self, around: Surroundings) -> None:
+        now = self.engine.clock()
+        for attempt in around.job.retiring:
+            if attempt.row.retire_after is None or attempt.row.retire_after <= now:
+                owner = attempt.row.previous_parameters or attempt.row.parameters
+                await retire(around, attempt, around.provider.parameters.model_validate(owner))
+
+    async def _fill(self, around: Surroundings, trigger: str) -> None:
+        if self.held.returned:
+            return
+        if (slot := dropped_slot(around.job, around.provider)) is not None:
+            await self._drop(around.job, slot)
+        for fill in fills(around.job, around.provider, trigger, self.engine.clock()):
+            planned = await self._plan(around, fill)
+            await AttemptRun(around, planned, resumed=False, last=fill.last, active=fill.active).carry_out()
+
+    async def _drop(self, job: Job, slot: int) -> None:
+        now = self.engine.clock()
+        await self.engine.store.awrite(
+            lambda tx: journal.drop_slot(
+                tx,
+                self.held.lease,
+                slot,
+                job.credentials[slot],
+                parameters=job.credential_parameters[slot],
+                attempt_id=new_id(self.engine.random),
+                retire_after=job.rotation.next_rotation_at or now,
+                actor=self.actor,
+                now=now,
+            )
         )
 
+    async def _plan(self, around: Surroundings, fill: Fill) -> OpenAttempt:
+        """Commit the intent: the candidate is sealed in the journal before anything outside happens."""
+        rotation, now, provider = around.job.rotation, self.engine.clock(), around.provider
+        parameters = provider.parameters.model_validate(fill.parameters)
+        attempt_id = new_id(self.engine.random)
+        request = CandidateRequest(fill.slot, attempt_id, now, rotation.rotation_interval, self.engine.random.choice)
+        candidate = provider.candidate(parameters, request)
+        looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
+        row = Attempt(
+            id=attempt_id,
+            rotation_id=rotation.id,
+            slot=fill.slot,
+            trigger=fill.trigger,
+            actor=self.actor,
+            step="guard" if looks and fill.trigger in (SCHEDULE, MANUAL) else "issue",
+            scheduled_for=rotation.next_rotation_at if fill.trigger == SCHEDULE else None,
+            started_at=now,
+            updated_at=now,
+            sealed_candidate=b"",
+            parameters=dict(fill.parameters),
+        )
+        stored = StoredCredential(candidate.values, candidate.expires_at)
+        with telling(around, row, "plan") as step:
+            await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, stored, step.done()))
+        return OpenAttempt(row, stored, None, None)
 
-async def _work(around: Surroundings, trigger: str, actor: str) -> None:
-    job, held = around.job, around.held
-    for attempt in job.retiring:
-        await retire(around, attempt)
-    if job.open:
-        last = not _creating(job) or job.open.row.slot == around.provider.initial_slots[-1]
-        await AttemptRun(around, job.open, resumed=True, last=last).carry_out()
-    slots = _slots_to_fill(around, trigger)
-    for slot in slots:
-        planned = await _plan(around, slot, trigger, actor)
-        await AttemptRun(around, planned, resumed=False, last=slot == slots[-1]).carry_out()
-    if not slots and not job.open:
-        due_at = job.rotation.next_rotation_at
-        await around.store.awrite(lambda tx: journal.reschedule(tx, held.lease, due_at))
-
-
-def _creating(job: Job) -> bool:
-    return job.rotation.last_rotated_at is None
-
-
-def _slots_to_fill(around: Surroundings, trigger: str) -> list[int]:
-    """What is left to issue after resuming: the rest of the creation, or the inactive slot when wanted or due."""
-    job = around.job
-    resumed = {job.open.row.slot} if job.open else set()
-    if _creating(job):
-        return [s for s in around.provider.initial_slots if s not in job.credentials and s not in resumed]
-    if resumed:
-        return []
-    due_at = job.rotation.next_rotation_at
-    if trigger == MANUAL or (due_at is not None and due_at <= around.clock()):
-        return [1 - job.rotation.active_index]
-    return []
-
-
-async def _plan(around: Surroundings, slot: int, trigger: str, actor: str) -> OpenAttempt:
-    """Commit the intent: the candidate is sealed in the journal before anything outside happens."""
-    rotation, now = around.job.rotation, around.clock()
-    attempt_id = new_id(around.random)
-    request = CandidateRequest(slot, attempt_id, now, rotation.rotation_interval, around.random.choice)
-    candidate = around.provider.candidate(around.parameters, request)
-    creating = _creating(around.job)
-    row = Attempt(
-        id=attempt_id,
-        rotation_id=rotation.id,
-        slot=slot,
-        trigger=CREATE if creating else trigger,
-        actor=actor,
-        step="issue",
-        scheduled_for=rotation.next_rotation_at if trigger == SCHEDULE and not creating else None,
-        started_at=now,
-        updated_at=now,
-        sealed_candidate=b"",
-    )
-    stored = StoredCredential(candidate.values, candidate.expires_at)
-    with telling(around, row, "plan") as step:
-        await around.store.awrite(lambda tx: journal.plan(tx, around.held.lease, row, stored, step.done()))
-    return OpenAttempt(row, stored, None, None)
+    async def _look(self) -> Surroundings:
+        """Everything the work needs, as it is now."""
+        engine, rotation_id = self.engine, self.held.lease.rotation_id
+        job = await engine.store.aread(lambda tx: journal.load(tx, rotation_id))
+        return Surroundings(
+            store=engine.store,
+            clock=engine.clock,
+            random=engine.random,
+            held=self.held,
+            job=job,
+            provider=provider_of(job.rotation.type),
+            target=await engine.targets.get(job.connection, job.connection_secrets),
+            listener=self.listener,
+            force=self.force,
+        )

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.errors import RotationFailed, explain
-from app.rotation.attempt import SCHEDULE, Listener
+from app.errors import Postponed, RotationFailed, explain
+from app.rotation.agenda import SCHEDULE
+from app.rotation.attempt import Listener
 from app.rotation.engine import Engine, nobody
 from store import journal
 from store.changes import ChangeWatch
@@ -90,6 +91,8 @@ class Scheduler:
             await self.engine.carry_out(lease, SCHEDULE, self.actor, self.listener)
         except RotationFailed as failure:
             error = failure.message
+        except Postponed as held:
+            log.info("rotation %s: %s", lease.rotation_id, held.message)
         except LeaseLost:
             log.warning("rotation %s: lease lost, a successor carries on", lease.rotation_id)
             return

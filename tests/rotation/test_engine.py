@@ -340,7 +340,7 @@ async def test_a_process_that_lost_its_lease_writes_nothing(ground: Ground, serv
     store = service.store
     stale = store.write(lambda tx: journal.claim(tx, created.id, "sleeper", 0.0))
     store.write(lambda tx: journal.claim(tx, created.id, "successor", 30))
-    from app.rotation.attempt import MANUAL
+    from app.rotation.agenda import MANUAL
     from store.errors import LeaseLost
 
     with pytest.raises(LeaseLost):

@@ -1,0 +1,93 @@
+"""What a rotation needs next: which slots are to be filled, in which order, and which of them gets published. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from providers.base import Provider
+from store.journal import Job
+
+SCHEDULE, MANUAL, CREATE, EDIT = "schedule", "manual", "create", "edit"
+RESUME = "resume"
+"""An open attempt was just brought to its end: that was the work, but for a creation or an edit to be finished."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One slot to be issued. `last`: it ends the work; `active`: it becomes the published one."""
+
+    slot: int
+    trigger: str
+    parameters: Mapping[str, Any]
+    last: bool
+    active: bool
+
+
+def creating(job: Job) -> bool:
+    return job.rotation.last_rotated_at is None
+
+
+def fills(job: Job, provider: Provider, trigger: str, now: datetime) -> list[Fill]:
+    """The rest of a creation, the rest of an edit that changed who is rotated, or the inactive slot when it is time."""
+    rotation = job.rotation
+    if creating(job):
+        slots, active, why = _unfilled(job, provider), provider.initial_slots[-1], CREATE
+    elif rotation.succession is not None:
+        slots, active, why = _inherited(job, provider), rotation.active_index, EDIT
+    elif trigger == RESUME:
+        return []
+    elif trigger == MANUAL or (rotation.next_rotation_at is not None and rotation.next_rotation_at <= now):
+        slots, why = [1 - rotation.active_index], trigger
+        active = slots[0]
+    else:
+        return []
+    parameters = rotation.succession or rotation.parameters
+    return [Fill(slot, why, parameters, slot == slots[-1], slot == active) for slot in slots]
+
+
+def resumption(job: Job, provider: Provider) -> Fill:
+    """The open attempt, as what it is in the work that is left."""
+    assert job.open is not None
+    row = job.open.row
+    slots: list[int] = []
+    active = row.slot
+    if creating(job):
+        slots, active = _unfilled(job, provider), provider.initial_slots[-1]
+    elif job.rotation.succession is not None:
+        slots = _inherited(job, provider)
+        active = job.rotation.active_index if row.trigger == EDIT else row.slot
+    left = [slot for slot in slots if slot != row.slot or row.trigger not in (CREATE, EDIT)]
+    return Fill(row.slot, row.trigger, row.parameters, last=not left, active=row.slot == active)
+
+
+def dropped_slot(job: Job, provider: Provider) -> int | None:
+    """The slot that an edit leaves empty, where the target gives one credential at a time."""
+    other = 1 - job.rotation.active_index
+    if job.rotation.succession is None or len(provider.initial_slots) > 1 or other not in job.credentials:
+        return None
+    return other if other in _changed(job, provider) else None
+
+
+def _unfilled(job: Job, provider: Provider) -> list[int]:
+    return [slot for slot in provider.initial_slots if slot not in job.credentials]
+
+
+def _inherited(job: Job, provider: Provider) -> list[int]:
+    """The slots whose principal changes; the published one last. Never empty, so that the edit gets finished."""
+    active = job.rotation.active_index
+    changed = _changed(job, provider)
+    if len(provider.initial_slots) == 1:
+        return [active]
+    return sorted(changed, key=lambda slot: slot == active)
+
+
+def _changed(job: Job, provider: Provider) -> list[int]:
+    heir = provider.parameters.model_validate(job.rotation.succession)
+    return [
+        slot
+        for slot, parameters in job.credential_parameters.items()
+        if provider.identity(provider.parameters.model_validate(parameters), slot) != provider.identity(heir, slot)
+    ]
