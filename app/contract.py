@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
@@ -100,6 +100,13 @@ class RotateAtUtc(Body):
         return TimeOfDay(self.hours, self.minutes)
 
 
+class Guard(Body):
+    """What to do when the credential about to die is still in use; an addition to the documented bodies."""
+
+    policy: Literal["warn", "wait", "off"] = "warn"
+    wait_hours: Whole = Field(default=24, ge=1, le=24 * 30)
+
+
 class CreateRotation(Body):
     """Body of `POST /api/v2/secret-rotations/{type}`; parameters and mapping are validated by the provider's models."""
 
@@ -114,6 +121,28 @@ class CreateRotation(Body):
     rotate_at_utc: RotateAtUtc = Field(default_factory=RotateAtUtc)
     parameters: dict[str, Any]
     secrets_mapping: dict[str, Any]
+    guard: Guard = Field(default_factory=Guard)
+
+
+class UpdateRotation(Body):
+    """Body of `PATCH /api/v2/secret-rotations/{type}/{id}`: what is given replaces, what is left out stays."""
+
+    name: Slug | None = Field(default=None, min_length=1)
+    description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
+    is_auto_rotation_enabled: bool | None = None
+    rotation_interval: Whole | None = Field(default=None, ge=1, le=MAX_INTERVAL_DAYS)
+    rotate_at_utc: RotateAtUtc | None = None
+    parameters: dict[str, Any] | None = None
+    secrets_mapping: dict[str, Any] | None = None
+    guard: Guard | None = None
+
+
+class MoveRotation(Body):
+    """Body of `POST .../{id}/move`."""
+
+    destination_environment: Slug = Field(max_length=SLUG_MAX)
+    destination_secret_path: Annotated[str, BeforeValidator(_path)] = Field(max_length=PATH_MAX)
+    overwrite_destination: bool = False
 
 
 class CreateConnection(Body):
@@ -170,6 +199,7 @@ class SecretRotation(Body):
     connection: ConnectionRef
     environment: EnvironmentRef
     folder: FolderRef
+    guard: Guard
 
 
 class AppConnection(Body):
@@ -232,6 +262,8 @@ def problems_of(error: ValidationError, prefix: str = "") -> list[Problem]:
                 message = f"must be at most {context['le']}"
             case "string_too_long":
                 message = f"must have at most {context['max_length']} characters"
+            case "literal_error":
+                message = f"must be one of: {context['expected']}"
             case "value_error":
                 message = str(context["error"])
         path = [to_camel(part) if isinstance(part, str) else str(part) for part in item["loc"]]
@@ -264,15 +296,49 @@ def known_part(model: type[BaseModel], data: Mapping[str, Any], ignored: list[st
     return known
 
 
+@dataclass(frozen=True)
+class ReadRotation:
+    """A create body read as far as it goes. What is missing or wrong is in `problems`, with a stand-in in `body`."""
+
+    body: CreateRotation
+    parameters: BaseModel | None
+    mapping: dict[str, str] | None
+    problems: tuple[Problem, ...]
+    ignored: tuple[str, ...]
+
+    def given(self, *fields: str) -> bool:
+        """Whether these documented top-level fields are there and valid."""
+        return not {problem.field.partition(".")[0] for problem in self.problems}.intersection(fields)
+
+
+_STAND_INS: Mapping[str, Any] = {
+    "name": "x",
+    "project_id": "x",
+    "connection_id": "x",
+    "environment": "x",
+    "secret_path": "/",
+    "rotation_interval": 1,
+    "parameters": {},
+    "secrets_mapping": {},
+}
+
+
 def parse_rotation(provider: Provider, data: Any) -> ParsedRotation:
     """Validate a create body as a whole. Raises InvalidInput with every problem at once."""
+    read = read_rotation(provider, data)
+    if read.problems or read.parameters is None or read.mapping is None:
+        raise InvalidInput(read.problems)
+    return ParsedRotation(read.body, read.parameters, read.mapping, read.ignored)
+
+
+def read_rotation(provider: Provider, data: Any) -> ReadRotation:
+    """Validate each part of a create body for itself. Raises InvalidInput when it is no object at all."""
     if not isinstance(data, Mapping):
         raise InvalidInput([Problem("body", "must be a JSON object")])
     problems: list[Problem] = []
     ignored: list[str] = []
-    known = known_part(CreateRotation, data, ignored)
-    body = validated(CreateRotation, known, "", problems)
-    raw = {to_snake(key): value for key, value in known.items()}
+    raw = {to_snake(key): value for key, value in known_part(CreateRotation, data, ignored).items()}
+    body = validated(CreateRotation, raw, "", problems)
     parameters = mapping = None
     if isinstance(raw.get("parameters"), Mapping):
         given = known_part(provider.parameters, raw["parameters"], ignored, "parameters.")
@@ -283,9 +349,11 @@ def parse_rotation(provider: Provider, data: Any) -> ParsedRotation:
     name = raw.get("name")
     if isinstance(name, str) and len(name.strip()) > provider.name_max_length:
         problems.append(Problem("name", f"must have at most {provider.name_max_length} characters"))
-    if problems or body is None or parameters is None or mapping is None:
-        raise InvalidInput(problems)
-    return ParsedRotation(body, parameters, mapping, tuple(ignored))
+    if body is None:
+        wrong = {to_snake(problem.field.partition(".")[0]) for problem in problems}
+        usable = {key: value for key, value in raw.items() if key not in wrong}
+        body = CreateRotation.model_validate({**_STAND_INS, **usable})
+    return ReadRotation(body, parameters, mapping, tuple(problems), tuple(ignored))
 
 
 def parse_mapping(provider: Provider, data: Mapping[str, Any], problems: list[Problem]) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ from app.operations.connections import Connections
 from app.operations.context import Context
 from app.operations.creation import Creation
 from app.operations.drafts import Drafts
+from app.operations.edits import Edits
 from app.operations.history import History
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
@@ -37,6 +38,7 @@ class Service:
     creation: Creation
     rotations: Rotations
     secrets: Secrets
+    edits: Edits
     drafts: Drafts
     history: History
     context: Context
@@ -94,6 +96,7 @@ def open_service(settings: Settings, actor: str, *, clock: Callable[[], datetime
         creation=Creation(context),
         rotations=Rotations(context),
         secrets=Secrets(context),
+        edits=Edits(context),
         drafts=Drafts(context),
         history=History(context),
         context=context,

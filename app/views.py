@@ -181,6 +181,14 @@ class DraftView:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What creating a rotation would do: its effects in words, in their order, and its first runs by schedule."""
+
+    effects: tuple[str, ...]
+    runs: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
 class Progress:
     """One step of a running attempt, as it happens. `state`: "started", "done" or "failed"."""
 

@@ -207,7 +207,7 @@ def load(tx: Tx, rotation_id: str) -> Job:
     stored = rotations.credentials(tx, rotation_id)
     makers = {row.attempt_id for row in stored.values()}
     made = tx.session.execute(select(col(Attempt.id), col(Attempt.parameters)).where(col(Attempt.id).in_(makers))).all()
-    parameters_of = {attempt_id: parameters for attempt_id, parameters in made}
+    parameters_of = {row.id: row.parameters for row in made}
     return Job(
         rotation=rotation,
         connection=connection,
@@ -253,13 +253,13 @@ def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, do
     tx.session.execute(_PLAN, {column.name: getattr(attempt, column.name) for column in _ATTEMPT.columns})
 
 
-def guarded(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, actor: str, now: datetime) -> None:
+def guarded(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
     """The slot may be replaced; when `done` carries a note, somebody still uses it and is about to notice."""
-    _advance(tx, lease, attempt_id, done, now, step="issue")
-    rotation = hold(tx, lease)
-    rotation.guard_since = None
+    steps = _advance(tx, lease, attempt, done, now, step="issue")
+    _fenced(tx, lease, guard_since=None)
     if done.note:
-        _guard_event(tx, rotation, "warning", done.note, actor, now)
+        _guard_event(tx, hold(tx, lease), "warning", done.note, attempt.actor, now)
+    return steps
 
 
 def postpone(tx: Tx, lease: Lease, attempt_id: str, *, note: str, due_at: datetime, actor: str, now: datetime) -> None:
@@ -287,24 +287,27 @@ def _guard_event(tx: Tx, rotation: Rotation, result: str, note: str, actor: str,
     )
 
 
+_RETIRING = select(func.min(_ATTEMPT.c.retire_after)).where(
+    _ATTEMPT.c.rotation_id == bindparam("rotation"), _ATTEMPT.c.state == "retiring"
+)
+
+
 def _next_moment(tx: Tx, rotation: Rotation, due_at: datetime | None) -> datetime | None:
     """`due_at`, or earlier when something waits to be retired."""
-    retiring = tx.session.scalar(
-        select(func.min(Attempt.retire_after)).where(
-            col(Attempt.rotation_id) == rotation.id, col(Attempt.state) == "retiring"
-        )
-    )
+    retiring = tx.session.scalar(_RETIRING, {"rotation": rotation.id})
     return min((moment for moment in (due_at, retiring) if moment), default=None)
 
 
-def issued(tx: Tx, lease: Lease, attempt_id: str, credential: StoredCredential, done: StepDone, now: datetime) -> None:
+def issued(
+    tx: Tx, lease: Lease, attempt: Attempt, credential: StoredCredential, done: StepDone, now: datetime
+) -> Steps:
     """What came back from the target, sealed into the attempt at once."""
-    sealed = tx.seal(_pack(credential), "attempt", attempt_id, "sealed_issued")
-    _advance(tx, lease, attempt_id, done, now, step="verify", sealed_issued=sealed)
+    sealed = tx.seal(_pack(credential), "attempt", attempt.id, "sealed_issued")
+    return _advance(tx, lease, attempt, done, now, step="verify", sealed_issued=sealed)
 
 
-def verified(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime) -> None:
-    _advance(tx, lease, attempt_id, done, now, step="publish")
+def verified(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
+    return _advance(tx, lease, attempt, done, now, step="publish")
 
 
 def reissue(tx: Tx, lease: Lease, attempt_id: str, now: datetime) -> None:
@@ -315,24 +318,25 @@ def reissue(tx: Tx, lease: Lease, attempt_id: str, now: datetime) -> None:
 
 
 _PLAN = insert(_ATTEMPT)
+_ADVANCE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt"))
+Steps = list[dict[str, Any]]
+"""What an attempt has behind it; each write returns them, to be kept for the next."""
 
 
-def _advance(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime, **columns: Any) -> Attempt:
-    hold(tx, lease)
-    row = tx.session.get_one(Attempt, attempt_id)
-    row.steps = [*row.steps, done.as_json()]
-    row.updated_at = now
-    for name, value in columns.items():
-        setattr(row, name, value)
-    return row
+def _advance(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
+    """`attempt` has the steps that were read or written last, which is how they stand while the lease holds."""
+    _check(tx, lease)
+    steps = [*attempt.steps, done.as_json()]
+    tx.session.execute(_ADVANCE, {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns})
+    return steps
 
 
 @dataclass(frozen=True)
 class Publication:
     """What changes hands when a slot becomes current. `active` False: a slot filled at creation, not published."""
 
-    attempt_id: str
-    slot: int
+    rotation: Rotation
+    attempt: Attempt
     credential: StoredCredential
     public: Mapping[str, str]
     previous: StoredCredential | None
@@ -347,7 +351,6 @@ class Publication:
     """Credential field -> value, for the mapped secrets."""
     manual: bool
     next_rotation_at: datetime | None
-    actor: str
     now: datetime
     done: StepDone
     new_id: Callable[[], str]
@@ -357,64 +360,69 @@ class Publication:
     """Whether the lease goes back in the same transaction."""
 
 
-def publish(tx: Tx, lease: Lease, p: Publication) -> None:
+def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     """One transaction: the slot's credential, activeIndex, the mapped secrets, the schedule, the event."""
-    rotation = hold(tx, lease)
-    attempt = tx.session.get_one(Attempt, p.attempt_id)
-    attempt.steps = [*attempt.steps, p.done.as_json()]
-    attempt.updated_at = p.now
-    attempt.error = attempt.message = None
-    if p.previous is None:
-        attempt.step, attempt.state, attempt.finished_at = "done", "done", p.now
-    else:
-        attempt.step, attempt.state = "retire", "retiring"
-        attempt.retire_after = p.retire_after
-        attempt.previous_parameters = dict(p.previous_parameters) if p.previous_parameters is not None else None
-        attempt.sealed_previous = tx.seal(_pack(p.previous), "attempt", attempt.id, "sealed_previous")
-    rotation.failures, rotation.retry_at = 0, None
-    rotation.updated_at = p.now
+    rotation, attempt = p.rotation, p.attempt
+    steps = _advance(tx, lease, attempt, p.done, p.now, error=None, message=None, **_end_of_attempt(tx, p))
     rotations.put_credential(
         tx,
         id=p.new_id(),
         rotation_id=rotation.id,
-        slot=p.slot,
+        slot=attempt.slot,
         public=p.public,
         values=p.credential.values,
         issued_at=p.now,
         expires_at=p.credential.expires_at,
-        attempt_id=p.attempt_id,
+        attempt_id=attempt.id,
     )
+    changes: dict[str, Any] = {"failures": 0, "retry_at": None, "updated_at": p.now}
     if p.active:
-        _publish_rotation(tx, rotation, p)
+        secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
+        changes |= _published(tx, p)
     if p.succeeds is not None:
-        rotation.parameters, rotation.succession = dict(p.succeeds), None
+        changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:
-        tx.session.flush()
-        rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+        next_at = p.next_rotation_at if p.active else rotation.next_rotation_at
+        changes["due_at"] = _next_moment(tx, rotation, next_at)
     if p.release:
-        rotation.lease_owner, rotation.lease_until = None, 0.0
+        changes |= {"lease_owner": None, "lease_until": 0.0}
+    _fenced(tx, lease, **changes)
+    return steps
 
 
-def _publish_rotation(tx: Tx, rotation: Rotation, p: Publication) -> None:
-    first = rotation.last_rotated_at is None
-    secrets.put_values(tx, rotation.id, p.mapped, p.attempt_id, p.now, new_id=p.new_id)
-    rotation.active_index = p.slot
-    rotation.rotation_status = "success"
-    rotation.last_rotation_message = None
-    rotation.last_rotated_at = p.now
-    rotation.last_rotation_job_id = p.attempt_id
-    rotation.is_last_rotation_manual = p.manual
-    rotation.next_rotation_at = p.next_rotation_at
+def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:
+    if p.previous is None:
+        return {"step": "done", "state": "done", "finished_at": p.now}
+    return {
+        "step": "retire",
+        "state": "retiring",
+        "retire_after": p.retire_after,
+        "previous_parameters": dict(p.previous_parameters) if p.previous_parameters is not None else None,
+        "sealed_previous": tx.seal(_pack(p.previous), "attempt", p.attempt.id, "sealed_previous"),
+    }
+
+
+def _published(tx: Tx, p: Publication) -> dict[str, Any]:
+    first = p.rotation.last_rotated_at is None
     events.append(
         tx,
         at=p.now,
-        actor=p.actor,
+        actor=p.attempt.actor,
         action="create-secret-rotation" if first else "secret-rotation-rotate-secrets",
         result="success",
-        subject=rotation.name,
-        rotation_id=rotation.id,
-        message=f"slot {p.slot} published",
+        subject=p.rotation.name,
+        rotation_id=p.rotation.id,
+        message=f"slot {p.attempt.slot} published",
     )
+    return {
+        "active_index": p.attempt.slot,
+        "rotation_status": "success",
+        "last_rotation_message": None,
+        "last_rotated_at": p.now,
+        "last_rotation_job_id": p.attempt.id,
+        "is_last_rotation_manual": p.manual,
+        "next_rotation_at": p.next_rotation_at,
+    }
 
 
 def drop_slot(
@@ -464,12 +472,12 @@ def abandon(tx: Tx, attempt_id: str, now: datetime) -> None:
     row.message = "Abandoned: an edit changed who is rotated."
 
 
-def retired(tx: Tx, lease: Lease, attempt_id: str, done: StepDone, now: datetime) -> None:
+def retired(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> None:
     """The last trace of what the slot held before is gone from the target, and from here."""
     _advance(
         tx,
         lease,
-        attempt_id,
+        attempt,
         done,
         now,
         step="done",
@@ -611,3 +619,16 @@ def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datet
         rotation_id=rotation.id,
     )
     rotations.delete(tx, rotation.id)
+
+
+def settle_due(tx: Tx, rotation: Rotation) -> None:
+    """After an edit of the schedule: what is open goes on as it was, everything else as scheduled."""
+    if rotations.open_attempt(tx, rotation.id) is None:
+        rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+
+
+def succeed(tx: Tx, lease: Lease) -> None:
+    """An edit of who is rotated has nothing left to issue."""
+    rotation = hold(tx, lease)
+    if rotation.succession is not None:
+        rotation.parameters, rotation.succession = rotation.succession, None

@@ -22,6 +22,19 @@ def taken(tx: Tx, folder_id: str, names: Iterable[str], except_rotation: str | N
     return {name for name, owner in tx.session.exec(query) if except_rotation is None or owner != except_rotation}
 
 
+def owned(tx: Tx, folder_id: str, names: Iterable[str]) -> set[str]:
+    """Which of the names belong to a rotation."""
+    query = select(Secret.name).where(
+        Secret.folder_id == folder_id, col(Secret.name).in_(set(names)), col(Secret.rotation_id).is_not(None)
+    )
+    return set(tx.session.exec(query))
+
+
+def remove_named(tx: Tx, folder_id: str, names: Iterable[str]) -> None:
+    """With all their versions."""
+    tx.session.execute(delete(Secret).where(col(Secret.folder_id) == folder_id, col(Secret.name).in_(set(names))))
+
+
 def reserve(
     tx: Tx,
     folder_id: str,

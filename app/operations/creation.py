@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from app.contract import ParsedRotation, SecretRotation, parse_rotation, validated
+from app.contract import ParsedRotation, ReadRotation, SecretRotation, parse_rotation, read_rotation, validated
 from app.errors import Busy, InvalidInput, NotFound, PreflightFailed, RotationFailed
 from app.operations.context import Context, connection_by, environment_by
 from app.operations.documents import document_of
-from app.rotation.attempt import CREATE, Listener
+from app.operations.outlook import outlook
+from app.rotation.agenda import CREATE
+from app.rotation.attempt import Listener
 from app.rotation.engine import nobody
 from app.rotation.redact import redact
+from app.views import Outlook
 from providers.base import Check, CheckResult, Preparable, Preparation, Problem, Provider, Target
 from providers.registry import provider as provider_of
 from store import connections, journal, projects, rotations, secrets
@@ -48,14 +51,20 @@ class Creation:
     context: Context
 
     async def problems(self, type_name: str, data: Any) -> list[Problem]:
-        """Everything that can be found out without contacting a target; fields under their documented names."""
-        try:
-            await self._checked(type_name, data)
-        except InvalidInput as error:
-            return list(error.problems)
-        except NotFound as error:
-            return [Problem("connectionId" if "connection" in error.message else "environment", error.message)]
-        return []
+        """Everything that can be found out without contacting a target; fields under their documented names.
+
+        An unfinished body is checked as far as it goes, so that one step of a form can ask about its own fields.
+        """
+        kind = provider_of(type_name)
+        read = read_rotation(kind, data)
+        found = await self.context.store.aread(lambda tx: _find(tx, kind, read))
+        unknown = [Problem(name, error.message) for name, error in found.unknown.items()]
+        return [*read.problems, *unknown, *found.problems]
+
+    def outlook(self, type_name: str, data: Any) -> Outlook:
+        """What `create` would do with the body as it stands, and when the rotation would then run."""
+        kind = provider_of(type_name)
+        return outlook(kind, read_rotation(kind, data), self.context.clock())
 
     async def preflight(self, type_name: str, data: Any) -> list[Check]:
         """Contacts the target and changes nothing there. Raises InvalidInput, NotFound."""
@@ -159,6 +168,8 @@ class Creation:
             rotation_interval=body.rotation_interval,
             rotate_at_hours=body.rotate_at_utc.hours,
             rotate_at_minutes=body.rotate_at_utc.minutes,
+            guard=body.guard.policy,
+            guard_wait_hours=body.guard.wait_hours,
             due_at=now,
             created_at=now,
             updated_at=now,
@@ -181,44 +192,81 @@ def _parameters(kind: Provider, data: Any) -> BaseModel:
     return model
 
 
+@dataclass
+class _Found:
+    """What our own data say about a body: rows, rules that are broken, and what there is none of, by field."""
+
+    connection: Connection | None = None
+    environment: Environment | None = None
+    unfinished: Rotation | None = None
+    problems: list[Problem] = field(default_factory=list)
+    unknown: dict[str, NotFound] = field(default_factory=dict)
+
+
 def _look_up(tx: Tx, kind: Provider, parsed: ParsedRotation) -> _Request:
     """The rules that need our own data. Raises InvalidInput, NotFound."""
-    body = parsed.body
-    connection = connection_by(tx, body.connection_id)
-    _, environment = environment_by(tx, body.project_id, body.environment)
-    problems: list[Problem] = []
-    if connection.app != kind.app:
-        problems.append(
-            Problem("connectionId", f"{connection.name} is a connection to {connection.app}, not to {kind.app}")
-        )
-    else:
-        problems += kind.check_parameters(parsed.parameters, connection.settings)
-    folder = projects.find_folder(tx, environment.id, body.secret_path)
-    unfinished = None
-    if folder is not None:
-        existing = rotations.find(tx, folder.id, body.name)
-        if existing is not None and _same_creation(existing, connection, kind, parsed):
-            unfinished = existing
-        elif existing is not None:
-            problems.append(Problem("name", f"a rotation named {body.name} exists already at {body.secret_path}"))
-        names = secrets.taken(tx, folder.id, parsed.mapping.values(), unfinished.id if unfinished else None)
-        problems += [
-            Problem(f"secretsMapping.{key}", f"a secret named {name} exists already at {body.secret_path}")
-            for key, name in parsed.mapping.items()
-            if name in names
-        ]
-    if problems:
-        raise InvalidInput(problems)
-    secret_part = connections.secret_credentials(tx, connection)
-    return _Request(kind, parsed, connection, secret_part, environment, unfinished)
+    found = _find(tx, kind, ReadRotation(parsed.body, parsed.parameters, parsed.mapping, (), ()))
+    for error in found.unknown.values():
+        raise error
+    if found.problems:
+        raise InvalidInput(found.problems)
+    assert found.connection is not None
+    assert found.environment is not None
+    secret_part = connections.secret_credentials(tx, found.connection)
+    return _Request(kind, parsed, found.connection, secret_part, found.environment, found.unfinished)
 
 
-def _same_creation(row: Rotation, connection: Connection, kind: Provider, parsed: ParsedRotation) -> bool:
+def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
+    found, body = _Found(), read.body
+    if read.given("connectionId"):
+        try:
+            found.connection = connection_by(tx, body.connection_id)
+        except NotFound as error:
+            found.unknown["connectionId"] = error
+    if read.given("projectId", "environment"):
+        try:
+            found.environment = environment_by(tx, body.project_id, body.environment)[1]
+        except NotFound as error:
+            found.unknown["environment"] = error
+    connection = found.connection
+    if connection is not None and connection.app != kind.app:
+        message = f"{connection.name} is a connection to {connection.app}, not to {kind.app}"
+        found.problems.append(Problem("connectionId", message))
+    elif read.parameters is not None:
+        found.problems += kind.check_parameters(read.parameters, connection.settings if connection else {})
+    if found.environment is not None and read.given("secretPath"):
+        _look_at_place(tx, kind, read, found, found.environment)
+    return found
+
+
+def _look_at_place(tx: Tx, kind: Provider, read: ReadRotation, found: _Found, environment: Environment) -> None:
+    """The rotation's name and its secrets' names must be free there."""
+    path = read.body.secret_path
+    folder = projects.find_folder(tx, environment.id, path)
+    if folder is None:
+        return
+    existing = rotations.find(tx, folder.id, read.body.name) if read.given("name") else None
+    if existing is not None and _same_creation(existing, found.connection, kind, read):
+        found.unfinished = existing
+    elif existing is not None:
+        found.problems.append(Problem("name", f"a rotation named {read.body.name} exists already at {path}"))
+    mapping = read.mapping or {}
+    names = secrets.taken(tx, folder.id, mapping.values(), found.unfinished.id if found.unfinished else None)
+    found.problems += [
+        Problem(f"secretsMapping.{key}", f"a secret named {name} exists already at {path}")
+        for key, name in mapping.items()
+        if name in names
+    ]
+
+
+def _same_creation(row: Rotation, connection: Connection | None, kind: Provider, read: ReadRotation) -> bool:
     return (
         row.last_rotated_at is None
         and row.deletion is None
         and row.type == kind.type
+        and connection is not None
         and row.connection_id == connection.id
-        and row.parameters == dump_parameters(parsed.parameters)
-        and row.secrets_mapping == parsed.mapping
+        and read.parameters is not None
+        and row.parameters == dump_parameters(read.parameters)
+        and row.secrets_mapping == read.mapping
     )

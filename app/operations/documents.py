@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.contract import ConnectionRef, EnvironmentRef, FolderRef, RotateAtUtc, SecretRotation
+from app.contract import ConnectionRef, EnvironmentRef, FolderRef, Guard, RotateAtUtc, SecretRotation
 from app.rotation.status import status_of
 from app.views import AttemptView, RotationDetail, RotationRow, SecretView, SlotView, StepView
 from providers.base import Provider
@@ -45,6 +45,7 @@ def document(row: Rotation, place: FolderPlace, connection: Connection) -> Secre
         connection=ConnectionRef(app=connection.app, name=connection.name, id=connection.id),
         environment=EnvironmentRef(slug=place.environment.slug, name=place.environment.name, id=place.environment.id),
         folder=FolderRef(id=place.folder.id, path=place.folder.path),
+        guard=Guard.model_validate({"policy": row.guard, "waitHours": row.guard_wait_hours}),
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.contract import GeneratedCredentials, SecretRotation
 from app.errors import Busy
 from app.operations.context import Context, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
-from app.rotation import schedule
+from app.operations.edits import Edits
 from app.rotation.agenda import MANUAL
-from app.rotation.attempt import Listener, secrets_of, time_of_day
+from app.rotation.attempt import Listener, secrets_of
 from app.rotation.engine import nobody
 from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
@@ -22,8 +21,6 @@ from store.database import Tx
 from store.errors import LeaseBusy
 from store.journal import Job, Lease
 from store.tables import Rotation
-
-Change = Callable[[Tx, Rotation], None]
 
 
 @dataclass(frozen=True)
@@ -60,37 +57,22 @@ class Rotations:
 
         return await self.context.store.aread(look)
 
-    async def rotate(self, ref: str, listener: Listener = nobody) -> SecretRotation:
-        """Now, by hand; an unfinished attempt is resumed instead. Raises Busy, RotationFailed."""
+    async def rotate(self, ref: str, listener: Listener = nobody, *, force: bool = False) -> SecretRotation:
+        """Now, by hand; an unfinished attempt is resumed instead.
+
+        `force` overrules a guard that waits. Raises Busy, RotationFailed, Postponed.
+        """
         row, lease = await self._claimed(ref)
-        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
+        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener, force=force)
         return await self.document(row.id)
 
     async def pause(self, ref: str) -> SecretRotation:
-        """Switch auto-rotation off. An attempt under way elsewhere makes it Busy."""
-
-        def off(tx: Tx, row: Rotation) -> None:
-            row.is_auto_rotation_enabled, row.next_rotation_at = False, None
-            if rotations.open_attempt(tx, row.id) is None:
-                row.due_at, row.retry_at = None, None
-
-        return await self._changed(ref, off, "paused")
+        """Switch auto-rotation off. Raises Busy while an attempt runs."""
+        return (await Edits(self.context).edit(ref, {"isAutoRotationEnabled": False})).rotation
 
     async def resume(self, ref: str) -> SecretRotation:
         """Switch auto-rotation on; what became due meanwhile runs at once. Raises Busy."""
-
-        def on(tx: Tx, row: Rotation) -> None:
-            if row.is_auto_rotation_enabled:
-                return
-            row.is_auto_rotation_enabled = True
-            if row.last_rotated_at is not None:
-                row.next_rotation_at = schedule.next_when_enabled(
-                    row.last_rotated_at, row.is_last_rotation_manual, row.rotation_interval, time_of_day(row)
-                )
-            if rotations.open_attempt(tx, row.id) is None:
-                row.due_at = row.next_rotation_at
-
-        return await self._changed(ref, on, "resumed")
+        return (await Edits(self.context).edit(ref, {"isAutoRotationEnabled": True})).rotation
 
     async def credentials(self, ref: str) -> GeneratedCredentials:
         """The values of both slots, in the documented shape; an event says who looked."""
@@ -166,25 +148,6 @@ class Rotations:
 
         try:
             return await self.context.store.awrite(take)
-        except LeaseBusy as error:
-            raise Busy(error.message, remedy=error.remedy) from None
-
-    async def _changed(self, ref: str, change: Change, what: str) -> SecretRotation:
-        """Edit the row under its lease, so that no attempt runs meanwhile."""
-        engine, now = self.context.engine, self.context.clock()
-
-        def edit(tx: Tx) -> SecretRotation:
-            found = rotation_by(tx, ref)
-            lease = journal.claim(tx, found.id, engine.owner, engine.lease_seconds)
-            row = journal.hold(tx, lease)
-            change(tx, row)
-            row.updated_at = now
-            row.lease_owner, row.lease_until = None, 0.0
-            self._event(tx, "update-secret-rotation", row, message=what)
-            return document_of(tx, row)
-
-        try:
-            return await self.context.store.awrite(edit)
         except LeaseBusy as error:
             raise Busy(error.message, remedy=error.remedy) from None
 

@@ -138,9 +138,7 @@ class AttemptRun:
                     remedy=f"Both credentials work. It is carried out when nobody uses it any more, at the latest "
                     f"at {until:%Y-%m-%d %H:%M} UTC; with force at once.",
                 )
-            await self._write(
-                lambda tx: journal.guarded(tx, self._lease, self.row.id, step.done(), self.row.actor, now)
-            )
+            await self._advance(lambda tx: journal.guarded(tx, self._lease, self.row, step.done(), now))
 
     async def _who_uses_it(self) -> str:
         job, provider = self.around.job, self.around.provider
@@ -177,15 +175,15 @@ class AttemptRun:
             issued = await self.around.provider.issue(self.around.target, self._parameters, request)
             self._issued = True
             credential = StoredCredential(issued.values, issued.expires_at)
-            await self._write(
-                lambda tx: journal.issued(tx, self._lease, self.row.id, credential, step.done(), self._now())
+            await self._advance(
+                lambda tx: journal.issued(tx, self._lease, self.row, credential, step.done(), self._now())
             )
         return credential
 
     async def _verify(self, credential: StoredCredential) -> None:
         with self._telling("verify") as step:
             await self._until_verified(_credential(credential), step)
-            await self._write(lambda tx: journal.verified(tx, self._lease, self.row.id, step.done(), self._now()))
+            await self._advance(lambda tx: journal.verified(tx, self._lease, self.row, step.done(), self._now()))
 
     async def _until_verified(self, credential: Credential, step: Telling) -> None:
         """Log in until it worked often enough in a row. A refusal within the provider's patience means "not yet"."""
@@ -210,8 +208,8 @@ class AttemptRun:
         previous = self.around.job.credentials.get(row.slot) if provider.retires or handed_over else None
         with self._telling("publish") as step:
             publication = Publication(
-                attempt_id=row.id,
-                slot=row.slot,
+                rotation=rotation,
+                attempt=row,
                 credential=credential,
                 public={k: v for k, v in credential.values.items() if k not in provider.secret_fields},
                 previous=previous,
@@ -222,14 +220,13 @@ class AttemptRun:
                 mapped={name: credential.values[name] for name in rotation.secrets_mapping},
                 manual=row.trigger != SCHEDULE,
                 next_rotation_at=self._next_rotation(now),
-                actor=row.actor,
                 now=now,
                 done=step.done(),
                 new_id=lambda: new_id(self.around.random),
                 last=self.last,
                 release=self.last and previous is None,
             )
-            await self._write(lambda tx: journal.publish(tx, self._lease, publication))
+            await self._advance(lambda tx: journal.publish(tx, self._lease, publication))
             self.around.filled.add(row.slot)
             self.around.held.returned = publication.release
         if previous is not None and not handed_over:
@@ -318,6 +315,9 @@ class AttemptRun:
     async def _write(self, work: Callable[[Tx], None]) -> None:
         await self.around.store.awrite(work)
 
+    async def _advance(self, work: Callable[[Tx], journal.Steps]) -> None:
+        self.row.steps = await self.around.store.awrite(work)
+
     def _telling(self, step: str) -> contextlib.AbstractContextManager[Telling]:
         return telling(self.around, self.row, step)
 
@@ -335,7 +335,7 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
             around.held.assert_fresh()
             await remove(around.target, parameters, previous)
             await around.store.awrite(
-                lambda tx: journal.retired(tx, around.held.lease, row.id, step.done(), around.clock())
+                lambda tx: journal.retired(tx, around.held.lease, row, step.done(), around.clock())
             )
     except TargetError as error:
         now = around.clock()

@@ -121,7 +121,10 @@ class Work:
             return
         if (slot := dropped_slot(around.job, around.provider)) is not None:
             await self._drop(around.job, slot)
-        for fill in fills(around.job, around.provider, trigger, self.engine.clock()):
+        left = fills(around.job, around.provider, trigger, self.engine.clock())
+        if not left and around.job.rotation.succession is not None:
+            await self.engine.store.awrite(lambda tx: journal.succeed(tx, self.held.lease))
+        for fill in left:
             planned = await self._plan(around, fill)
             await AttemptRun(around, planned, resumed=False, last=fill.last, active=fill.active).carry_out()
 

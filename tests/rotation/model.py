@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -25,6 +26,7 @@ from providers.base import (
     TargetError,
     TargetRefused,
     TargetUnavailable,
+    Use,
 )
 from providers.fields import Fields, Text
 
@@ -53,6 +55,8 @@ class World:
     faults: dict[str, list[tuple[str, BaseException]]] = field(default_factory=dict)
     """Call name -> what befalls its next calls: ("before" or "after" the effect, the error)."""
     keys: int = 0
+    uses: list[Use] = field(default_factory=list)
+    """Who the guard finds."""
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
     """Call name -> what its next call waits for before it takes effect: a target that hangs."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -160,6 +164,11 @@ class PasswordProvider:
         world.befall("verify", "before")
         if not world.works(credential.values):
             raise CredentialRefused(f"Login as {credential.values['username']} refused.")
+
+    async def in_use(self, target: Any, parameters: Any, credential: Credential, since: datetime) -> list[Use]:
+        world: World = target.world
+        world.befall("in_use", "before")
+        return list(world.uses)
 
     async def retire(self, target: Any, parameters: Any, credential: Credential) -> None:
         raise AssertionError("a password is overwritten, never retired")

@@ -68,7 +68,7 @@ async def test_a_listener_hears_every_step_in_order(ground: Ground, service: Ser
     heard: list[Progress] = []
     await service.rotations.rotate("app", heard.append)
     assert [(p.step, p.state) for p in heard] == [
-        (step, state) for step in ("plan", "issue", "verify", "publish") for state in ("started", "done")
+        (step, state) for step in ("plan", "guard", "issue", "verify", "publish") for state in ("started", "done")
     ]
     assert {p.identity for p in heard} == {"app_2"}
     assert all(p.ms > 0 for p in heard if p.state == "done")

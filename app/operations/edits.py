@@ -1,0 +1,281 @@
+"""Changing a rotation: its settings, whom it rotates, and where its secrets live. All under the rotation's lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.contract import (
+    MoveRotation,
+    SecretRotation,
+    UpdateRotation,
+    known_part,
+    parse_mapping,
+    validated,
+)
+from app.errors import Busy, InvalidInput, PreflightFailed
+from app.operations.context import Context, environment_by, rotation_by
+from app.operations.creation import dump_parameters
+from app.operations.documents import document_of
+from app.rotation import agenda, schedule
+from app.rotation.attempt import Listener, time_of_day
+from app.rotation.engine import nobody
+from app.rotation.redact import redact
+from providers.base import CheckResult, Problem, Provider
+from providers.registry import provider as provider_of
+from store import connections, events, journal, projects, rotations, secrets
+from store.database import Tx
+from store.errors import Conflict, LeaseBusy
+from store.journal import Lease
+from store.tables import Connection, Rotation
+
+
+@dataclass(frozen=True)
+class _Change:
+    body: UpdateRotation
+    given: frozenset[str]
+    parameters: BaseModel | None
+    mapping: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Edited:
+    rotation: SecretRotation
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Edits:
+    """All raise NotFound, Busy while an attempt runs, InvalidInput."""
+
+    context: Context
+
+    async def edit(self, ref: str, data: Any, listener: Listener = nobody) -> Edited:
+        """Replace what `data` gives. When that changes who is rotated, the new users get credentials, those are
+        published, and the former users' die when they would have died anyway. Raises PreflightFailed, RotationFailed.
+        """
+        row = await self.context.store.aread(lambda tx: rotation_by(tx, ref))
+        kind, ignored = provider_of(row.type), list[str]()
+        change = _parse(kind, data, ignored)
+        await self._preflight(row, kind, change)
+        lease = await self._claimed(row.id)
+        try:
+            succeeds = await self.context.store.awrite(lambda tx: self._apply(tx, lease, kind, change))
+        except BaseException:
+            await self.context.store.awrite(lambda tx: journal.release(tx, lease))
+            raise
+        if succeeds:
+            await self.context.engine.carry_out(lease, agenda.EDIT, self.context.actor, listener)
+        else:
+            await self.context.store.awrite(lambda tx: journal.release(tx, lease))
+        document = await self.context.store.aread(lambda tx: document_of(tx, rotation_by(tx, row.id)))
+        return Edited(document, tuple(ignored))
+
+    async def move(self, ref: str, data: Any) -> SecretRotation:
+        """To another environment or folder, with its secrets and their history. The target is not touched."""
+        problems: list[Problem] = []
+        ignored: list[str] = []
+        given = known_part(MoveRotation, data, ignored) if isinstance(data, Mapping) else data
+        body = validated(MoveRotation, given, "", problems)
+        if body is None:
+            raise InvalidInput(problems)
+
+        def work(tx: Tx) -> SecretRotation:
+            engine = self.context.engine
+            found = rotation_by(tx, ref)
+            lease = journal.claim(tx, found.id, engine.owner, engine.lease_seconds)
+            row = journal.hold(tx, lease)
+            self._move(tx, row, body)
+            row.lease_owner, row.lease_until = None, 0.0
+            return document_of(tx, row)
+
+        try:
+            return await self.context.store.awrite(work)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
+
+    def _move(self, tx: Tx, row: Rotation, body: MoveRotation) -> None:
+        now, path = self.context.clock(), body.destination_secret_path
+        here = projects.place_of(tx, row.folder_id)
+        _, environment = environment_by(tx, here.project.id, body.destination_environment)
+        folder = projects.ensure_folder(tx, environment.id, path, self.context.new_id)
+        problems = []
+        if folder.id == row.folder_id:
+            problems.append(Problem("destinationSecretPath", f"{row.name} is there already"))
+        elif rotations.find(tx, folder.id, row.name):
+            problems.append(Problem("destinationSecretPath", f"a rotation named {row.name} exists there already"))
+        taken = secrets.taken(tx, folder.id, row.secrets_mapping.values(), row.id)
+        owned = secrets.owned(tx, folder.id, taken)
+        if taken and (not body.overwrite_destination or owned):
+            whose = ", which a rotation owns" if body.overwrite_destination else ""
+            problems.append(Problem("destinationSecretPath", f"taken there: {', '.join(sorted(taken))}{whose}"))
+        if problems:
+            raise InvalidInput(problems)
+        secrets.remove_named(tx, folder.id, taken)
+        secrets.move(tx, row.id, folder.id, now)
+        row.folder_id, row.updated_at = folder.id, now
+        self._event(tx, row, f"moved from {here.environment.slug} {here.folder.path} to {environment.slug} {path}")
+
+    async def _preflight(self, row: Rotation, kind: Provider, change: _Change) -> None:
+        """New users are tried before anything is stored. Raises PreflightFailed."""
+        if change.parameters is None or not _changes_principal(kind, row, change.parameters):
+            return
+
+        def look(tx: Tx) -> tuple[Connection, dict[str, str]]:
+            connection = connections.get(tx, row.connection_id)
+            assert connection is not None
+            return connection, connections.secret_credentials(tx, connection)
+
+        connection, hidden = await self.context.store.aread(look)
+        target = await self.context.targets.get(connection, hidden)
+        checks = await kind.preflight(target, change.parameters)
+        if any(check.result is CheckResult.FAILED for check in checks):
+            raise PreflightFailed(
+                [
+                    type(c)(c.title, c.result, redact(c.detail, hidden.values()), redact(c.remedy, hidden.values()))
+                    for c in checks
+                ]
+            )
+
+    async def _claimed(self, rotation_id: str) -> Lease:
+        try:
+            return await self.context.engine.claim(rotation_id)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
+
+    def _apply(self, tx: Tx, lease: Lease, kind: Provider, change: _Change) -> bool:
+        """Whether the edit is to be carried out at the target, too."""
+        now, row = self.context.clock(), journal.hold(tx, lease)
+        _refuse(tx, kind, row, change)
+        body, given = change.body, change.given
+        if "name" in given and body.name:
+            row.name = body.name
+        if "description" in given:
+            row.description = body.description or None
+        if body.guard is not None:
+            row.guard, row.guard_wait_hours = body.guard.policy, body.guard.wait_hours
+        if change.mapping is not None:
+            self._rename(tx, row, change.mapping)
+        _reschedule(tx, row, body)
+        succeeds = change.parameters is not None and self._take_parameters(tx, row, kind, change.parameters)
+        row.updated_at = now
+        self._event(tx, row, f"changed: {', '.join(sorted(given))}")
+        return succeeds
+
+    def _rename(self, tx: Tx, row: Rotation, mapping: Mapping[str, str]) -> None:
+        try:
+            secrets.rename(tx, row.id, mapping, now=self.context.clock())
+        except Conflict as error:
+            raise InvalidInput([Problem("secretsMapping", error.message)]) from None
+        row.secrets_mapping = dict(mapping)
+
+    def _take_parameters(self, tx: Tx, row: Rotation, kind: Provider, parameters: BaseModel) -> bool:
+        now = self.context.clock()
+        if not _changes_principal(kind, row, parameters):
+            row.parameters, row.succession = dump_parameters(parameters), None
+            return False
+        row.succession, row.due_at = dump_parameters(parameters), now
+        pending = rotations.open_attempt(tx, row.id)
+        if pending is not None:
+            former = kind.parameters.model_validate(pending.parameters)
+            if kind.identity(former, pending.slot) != kind.identity(parameters, pending.slot):
+                journal.abandon(tx, pending.id, now)
+        return True
+
+    def _event(self, tx: Tx, row: Rotation, message: str) -> None:
+        events.append(
+            tx,
+            at=self.context.clock(),
+            actor=self.context.actor,
+            action="update-secret-rotation",
+            result="success",
+            subject=row.name,
+            rotation_id=row.id,
+            message=message,
+        )
+
+
+def _parse(kind: Provider, data: Any, ignored: list[str]) -> _Change:
+    if not isinstance(data, Mapping):
+        raise InvalidInput([Problem("body", "must be a JSON object")])
+    problems: list[Problem] = []
+    known = known_part(UpdateRotation, data, ignored)
+    body = validated(UpdateRotation, known, "", problems)
+    parameters = mapping = None
+    if body is not None and body.parameters is not None:
+        given = known_part(kind.parameters, body.parameters, ignored, "parameters.")
+        parameters = validated(kind.parameters, given, "parameters", problems)
+    if body is not None and body.secrets_mapping is not None:
+        given = known_part(kind.mapping, body.secrets_mapping, ignored, "secretsMapping.")
+        mapping = parse_mapping(kind, given, problems)
+    if body is not None and body.name and len(body.name) > kind.name_max_length:
+        problems.append(Problem("name", f"must have at most {kind.name_max_length} characters"))
+    if problems or body is None:
+        raise InvalidInput(problems)
+    return _Change(body, frozenset(body.model_fields_set), parameters, mapping)
+
+
+def _refuse(tx: Tx, kind: Provider, row: Rotation, change: _Change) -> None:
+    """The rules that need our own data. Raises InvalidInput."""
+    problems: list[Problem] = []
+    if row.deletion is not None:
+        problems.append(Problem("name", f"{row.name} is being deleted"))
+    name = change.body.name
+    if name and name != row.name and rotations.find(tx, row.folder_id, name):
+        problems.append(Problem("name", f"a rotation named {name} exists already in this folder"))
+    if change.mapping is not None:
+        taken = secrets.taken(tx, row.folder_id, change.mapping.values(), row.id)
+        problems += [
+            Problem(f"secretsMapping.{key}", f"a secret named {secret} exists already in this folder")
+            for key, secret in change.mapping.items()
+            if secret in taken
+        ]
+    if change.parameters is not None:
+        connection = connections.get(tx, row.connection_id)
+        problems += kind.check_parameters(change.parameters, connection.settings if connection else {})
+        problems += _crossed(kind, row, change.parameters)
+        if row.last_rotated_at is None and _changes_principal(kind, row, change.parameters):
+            problems.append(Problem("parameters", f"{row.name} is not created yet: finish that first, or delete it"))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _crossed(kind: Provider, row: Rotation, parameters: BaseModel) -> list[Problem]:
+    """A user may not change slots: giving it a new password would break what is published or promised."""
+    former = kind.parameters.model_validate(row.parameters)
+    crossed = [
+        kind.identity(parameters, slot)
+        for slot in (0, 1)
+        if kind.identity(parameters, slot) != kind.identity(former, slot)
+        and kind.identity(parameters, slot) == kind.identity(former, 1 - slot)
+    ]
+    return [
+        Problem("parameters", f"{identity} cannot change places: its present password is still in use")
+        for identity in crossed
+    ]
+
+
+def _changes_principal(kind: Provider, row: Rotation, parameters: BaseModel) -> bool:
+    former = kind.parameters.model_validate(row.succession or row.parameters)
+    return any(kind.identity(former, slot) != kind.identity(parameters, slot) for slot in (0, 1))
+
+
+def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation) -> None:
+    """Recompute the next run when the schedule was edited; what became due meanwhile runs at once."""
+    if body.rotation_interval is not None:
+        row.rotation_interval = body.rotation_interval
+    if body.rotate_at_utc is not None:
+        row.rotate_at_hours, row.rotate_at_minutes = body.rotate_at_utc.hours, body.rotate_at_utc.minutes
+    if body.is_auto_rotation_enabled is not None:
+        row.is_auto_rotation_enabled = body.is_auto_rotation_enabled
+    if not body.model_fields_set & {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}:
+        return
+    row.next_rotation_at = row.retry_at = None
+    if row.is_auto_rotation_enabled and row.last_rotated_at is not None:
+        row.next_rotation_at = schedule.next_when_enabled(
+            row.last_rotated_at, row.is_last_rotation_manual, row.rotation_interval, time_of_day(row)
+        )
+    journal.settle_due(tx, row)
