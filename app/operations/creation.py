@@ -16,6 +16,7 @@ from app.operations.outlook import outlook
 from app.rotation.agenda import CREATE
 from app.rotation.attempt import Listener
 from app.rotation.engine import nobody
+from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from app.views import Outlook
 from providers.base import Check, CheckResult, Preparable, Preparation, Problem, Provider, Target
@@ -77,6 +78,7 @@ class Creation:
         if any(check.result is CheckResult.FAILED for check in checks):
             raise PreflightFailed(checks)
         lease = await self._begin(request)
+        reached("create.begun")
         engine = self.context.engine
         try:
             await engine.carry_out(lease, CREATE, self.context.actor, listener)

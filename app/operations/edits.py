@@ -23,6 +23,7 @@ from app.operations.documents import document_of
 from app.rotation import agenda, schedule
 from app.rotation.attempt import Listener, time_of_day
 from app.rotation.engine import nobody
+from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
@@ -67,6 +68,7 @@ class Edits:
         except BaseException:
             await self.context.store.awrite(lambda tx: journal.release(tx, lease))
             raise
+        reached("edit.recorded")
         if succeeds:
             await self.context.engine.carry_out(lease, agenda.EDIT, self.context.actor, listener)
         else:
@@ -90,10 +92,14 @@ class Edits:
             row = journal.hold(tx, lease)
             self._move(tx, row, body)
             row.lease_owner, row.lease_until = None, 0.0
-            return document_of(tx, row)
+            document = document_of(tx, row)
+            reached("move.uncommitted")
+            return document
 
         try:
-            return await self.context.store.awrite(work)
+            moved = await self.context.store.awrite(work)
+            reached("move.recorded")
+            return moved
         except LeaseBusy as error:
             raise Busy(error.message, remedy=error.remedy) from None
 

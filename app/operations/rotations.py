@@ -12,6 +12,7 @@ from app.operations.edits import Edits
 from app.rotation.agenda import MANUAL
 from app.rotation.attempt import Listener, secrets_of
 from app.rotation.engine import nobody
+from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
@@ -121,6 +122,7 @@ class Rotations:
         await self.context.store.awrite(
             lambda tx: journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
         )
+        reached("delete.asked")
         await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
         return before
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
 from app.rotation.agenda import SCHEDULE
+from app.rotation.failpoints import reached
 from app.rotation.lease import Held
 from app.rotation.redact import redact
 from app.rotation.schedule import TimeOfDay
@@ -148,6 +149,7 @@ class AttemptRun:
         since = job.rotation.last_rotated_at or self.row.started_at
         try:
             uses = await provider.in_use(self.around.target, self._parameters, _credential(held), since)
+            reached("guard.called")
         except TargetRefused as error:  # not being allowed to look must not stop rotation for good
             return f"cannot tell whether {self._identity} is still in use: {self._redacted(error.message)}"
         return guard.sentence(self._identity, uses)
@@ -173,6 +175,7 @@ class AttemptRun:
         with self._telling("issue") as step:
             self.around.held.assert_fresh()
             issued = await self.around.provider.issue(self.around.target, self._parameters, request)
+            reached("issue.called")
             self._issued = True
             credential = StoredCredential(issued.values, issued.expires_at)
             await self._advance(
@@ -183,6 +186,7 @@ class AttemptRun:
     async def _verify(self, credential: StoredCredential) -> None:
         with self._telling("verify") as step:
             await self._until_verified(_credential(credential), step)
+            reached("verify.called")
             await self._advance(lambda tx: journal.verified(tx, self._lease, self.row, step.done(), self._now()))
 
     async def _until_verified(self, credential: Credential, step: Telling) -> None:
@@ -226,7 +230,7 @@ class AttemptRun:
                 last=self.last,
                 release=self.last and previous is None,
             )
-            await self._advance(lambda tx: journal.publish(tx, self._lease, publication))
+            await self._advance(lambda tx: _dying(journal.publish(tx, self._lease, publication), "publish.uncommitted"))
             self.around.filled.add(row.slot)
             self.around.held.returned = publication.release
         if previous is not None and not handed_over:
@@ -334,6 +338,7 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
         with telling(around, row, "retire") as step:
             around.held.assert_fresh()
             await remove(around.target, parameters, previous)
+            reached("retire.called")
             await around.store.awrite(
                 lambda tx: journal.retired(tx, around.held.lease, row, step.done(), around.clock())
             )
@@ -387,6 +392,7 @@ def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
         )
 
     tell("started")
+    reached(f"{step}.before")
     try:
         yield timing
     except Postponed:
@@ -395,6 +401,7 @@ def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
     except BaseException:
         tell("failed")
         raise
+    reached(f"{step}.recorded")
     tell("done")
 
 
@@ -409,6 +416,12 @@ def secrets_of(job: Job, provider: Provider) -> list[str]:
 
 def _parts(attempt: OpenAttempt) -> list[StoredCredential]:
     return [part for part in (attempt.candidate, attempt.issued, attempt.previous) if part]
+
+
+def _dying(steps: journal.Steps, point: str) -> journal.Steps:
+    """A failpoint inside the transaction, all written and nothing committed."""
+    reached(point)
+    return steps
 
 
 def time_of_day(rotation: Rotation) -> TimeOfDay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.errors import RotationFailed
 from app.rotation import schedule
 from app.rotation.attempt import Surroundings, secrets_of
+from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from providers.base import Credential, Outcome, TargetError
 from store import journal
@@ -19,9 +20,11 @@ async def delete(around: Surroundings, actor: str) -> None:
     assert job.rotation.deletion is not None
     if job.rotation.deletion["revoke"]:
         await _revoke(around, actor)
+    reached("delete.before")
     delete_secrets, now = job.rotation.deletion["delete_secrets"], around.clock()
     await around.store.awrite(lambda tx: journal.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now))
     around.held.returned = True
+    reached("delete.recorded")
 
 
 async def _revoke(around: Surroundings, actor: str) -> None:
@@ -40,7 +43,9 @@ async def _revoke(around: Surroundings, actor: str) -> None:
         for stored, parameters in doomed:
             around.held.assert_fresh()
             credential = Credential(stored.values, stored.expires_at)
+            reached("revoke.before")
             await around.provider.revoke(around.target, parameters, credential)
+            reached("revoke.called")
     except TargetError as error:
         await _record_failure(around, error, actor)
 

@@ -14,6 +14,7 @@ from app.rotation import guard, schedule
 from app.rotation.agenda import MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption
 from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, telling
 from app.rotation.deletion import delete
+from app.rotation.failpoints import reached
 from app.rotation.lease import Held, holding
 from app.rotation.targets import Targets
 from app.views import Progress
@@ -94,6 +95,7 @@ class Work:
     force: bool
 
     async def carry_out(self) -> None:
+        reached("claim.recorded")
         around = await self._look()
         if around.job.rotation.deletion is not None:
             await delete(around, self.actor)
