@@ -55,12 +55,18 @@ def rotation_by(tx: Tx, ref: str) -> Rotation:
     return named[0]
 
 
-def environment_by(tx: Tx, project: str, environment: str) -> tuple[Project, Environment]:
-    """Raises NotFound naming what is unknown."""
-    found = projects.find_project(tx, project)
+def project_by(tx: Tx, ref: str) -> Project:
+    """By id or slug. Raises NotFound naming those that exist."""
+    found = projects.find_project(tx, ref)
     if found is None:
         known = ", ".join(p.slug for p in projects.list_projects(tx))
-        raise NotFound(f"There is no project {project!r}.", remedy=f"Known projects: {known}.")
+        raise NotFound(f"There is no project {ref!r}.", remedy=f"Known projects: {known}.")
+    return found
+
+
+def environment_by(tx: Tx, project: str, environment: str) -> tuple[Project, Environment]:
+    """Raises NotFound naming what is unknown."""
+    found = project_by(tx, project)
     inside = projects.find_environment(tx, found.id, environment)
     if inside is None:
         known = ", ".join(e.slug for e in projects.list_environments(tx, found.id))

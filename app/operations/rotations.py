@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.contract import GeneratedCredentials, SecretRotation
 from app.errors import Busy
-from app.operations.context import Context, rotation_by
+from app.operations.context import Context, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.operations.edits import Edits
 from app.rotation.agenda import MANUAL
@@ -17,7 +17,7 @@ from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of
-from store import events, journal, projects, rotations
+from store import events, journal, rotations
 from store.database import Tx
 from store.errors import LeaseBusy
 from store.journal import Job, Lease
@@ -37,9 +37,11 @@ class Rotations:
         return Snapshot(now, rows)
 
     async def documents(self, project: str | None = None) -> list[SecretRotation]:
+        """All, or those of one project. Raises NotFound for an unknown project: it is not an empty one."""
+
         def look(tx: Tx) -> list[SecretRotation]:
-            found = projects.find_project(tx, project) if project else None
-            return documents_of(tx, rotations.list_all(tx, project_id=found.id if found else None))
+            project_id = None if project is None else project_by(tx, project).id
+            return documents_of(tx, rotations.list_all(tx, project_id=project_id))
 
         return await self.context.store.aread(look)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.errors import NotFound
-from app.operations.context import Context, folder_by, rotation_by
+from app.operations.context import Context, folder_by, project_by, rotation_by
 from app.operations.documents import provider_or_none, secret_view
 from app.views import Place, SecretView
 from store import events, projects, rotations, secrets
@@ -83,10 +83,7 @@ class Secrets:
         """(slug, name) of a project's environments, in their order."""
 
         def look(tx: Tx) -> list[tuple[str, str]]:
-            found = projects.find_project(tx, project)
-            if found is None:
-                raise NotFound(f"There is no project {project!r}.")
-            return [(e.slug, e.name) for e in projects.list_environments(tx, found.id)]
+            return [(e.slug, e.name) for e in projects.list_environments(tx, project_by(tx, project).id)]
 
         return await self.context.store.aread(look)
 
