@@ -21,7 +21,7 @@ from store.errors import LeaseBusy, LeaseLost
 from store.tables import Attempt, Connection, Rotation
 
 # The statements that every attempt runs through are made once, below the ORM: that is half the time of a rotation.
-_ROTATION, _ATTEMPT = SQLModel.metadata.tables["rotation"], SQLModel.metadata.tables["attempt"]
+_ROTATION, _ATTEMPT, _CREDENTIAL = (SQLModel.metadata.tables[name] for name in ("rotation", "attempt", "credential"))
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,12 @@ _PENDING = (
     .order_by(col(Attempt.started_at))
 )
 
+_MAKERS = (
+    select(_ATTEMPT.c.id, _ATTEMPT.c.parameters)
+    .join(_CREDENTIAL, _CREDENTIAL.c.attempt_id == _ATTEMPT.c.id)
+    .where(_CREDENTIAL.c.rotation_id == bindparam("rotation"))
+)
+
 
 def load(tx: Tx, rotation_id: str) -> Job:
     rotation, connection = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
@@ -205,9 +211,7 @@ def load(tx: Tx, rotation_id: str) -> Job:
     pending = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all()
     opened = [_opened(tx, row) for row in pending]
     stored = rotations.credentials(tx, rotation_id)
-    makers = {row.attempt_id for row in stored.values()}
-    made = tx.session.execute(select(col(Attempt.id), col(Attempt.parameters)).where(col(Attempt.id).in_(makers))).all()
-    parameters_of = {row.id: row.parameters for row in made}
+    parameters_of = {row.id: row.parameters for row in tx.session.execute(_MAKERS, {"rotation": rotation_id})}
     return Job(
         rotation=rotation,
         connection=connection,

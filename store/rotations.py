@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy import delete as delete_rows
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from store.database import Tx
 from store.tables import Attempt, Credential, Environment, Folder, Rotation
@@ -82,6 +82,14 @@ def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
     return values
 
 
+_CREDENTIAL = SQLModel.metadata.tables["credential"]
+_SLOT = select(col(Credential.id)).where(
+    col(Credential.rotation_id) == bindparam("rotation"), col(Credential.slot) == bindparam("slot")
+)
+_FILL = insert(_CREDENTIAL)
+_REFILL = update(_CREDENTIAL).where(_CREDENTIAL.c.id == bindparam("row"))
+
+
 def put_credential(
     tx: Tx,
     *,
@@ -93,10 +101,10 @@ def put_credential(
     issued_at: datetime,
     expires_at: datetime | None,
     attempt_id: str,
-) -> Credential:
+) -> None:
     """Replace what a slot holds. `id` is for the row if the slot was empty; `values` are all its fields."""
-    row = credentials(tx, rotation_id).get(slot)
-    row_id = id if row is None else row.id
+    known: str | None = tx.session.scalar(_SLOT, {"rotation": rotation_id, "slot": slot})
+    row_id = known or id
     columns: dict[str, Any] = {
         "public": dict(public),
         "sealed_values": tx.seal(json.dumps(dict(values)), "credential", row_id, "sealed_values"),
@@ -104,14 +112,10 @@ def put_credential(
         "expires_at": expires_at,
         "attempt_id": attempt_id,
     }
-    if row is None:
-        row = Credential(id=row_id, rotation_id=rotation_id, slot=slot, **columns)
-        tx.session.add(row)
+    if known is None:
+        tx.session.execute(_FILL, {"id": row_id, "rotation_id": rotation_id, "slot": slot, **columns})
     else:
-        for name, value in columns.items():
-            setattr(row, name, value)
-    tx.session.flush()
-    return row
+        tx.session.execute(_REFILL, {"row": row_id, **columns})
 
 
 def empty_slot(tx: Tx, rotation_id: str, slot: int) -> None:

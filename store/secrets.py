@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, update
-from sqlmodel import col, select
+from sqlalchemy import and_, bindparam, delete, insert, update
+from sqlalchemy import select as select_columns
+from sqlmodel import SQLModel, col, select
 from sqlmodel.sql.expression import Select
 
 from store.database import Tx
@@ -92,17 +94,19 @@ def move(tx: Tx, rotation_id: str, folder_id: str, now: datetime) -> None:
     tx.session.flush()
 
 
+_SECRET, _VERSION = SQLModel.metadata.tables["secret"], SQLModel.metadata.tables["secret_version"]
 _MINE = (
-    select(Secret, SecretVersion)
-    .outerjoin(
-        SecretVersion,
-        and_(col(SecretVersion.secret_id) == col(Secret.id), col(SecretVersion.version) == col(Secret.version)),
+    select_columns(
+        _SECRET.c.id, _SECRET.c.name, _SECRET.c.field, _SECRET.c.version, _VERSION.c.id, _VERSION.c.sealed_value
     )
-    .where(col(Secret.rotation_id) == bindparam("rotation"))
-    .order_by(col(Secret.name))
-    .with_for_update(of=Secret)
+    .outerjoin(_VERSION, and_(_VERSION.c.secret_id == _SECRET.c.id, _VERSION.c.version == _SECRET.c.version))
+    .where(_SECRET.c.rotation_id == bindparam("rotation"))
+    .order_by(_SECRET.c.name)
+    .with_for_update(of=_SECRET)
 )
 """A rotation's secrets with their current versions, locked."""
+_ADD_VERSIONS = insert(_VERSION)
+_COUNT_VERSIONS = update(_SECRET).where(_SECRET.c.id == bindparam("secret"))
 
 
 def put_values(
@@ -113,19 +117,23 @@ def put_values(
     now: datetime,
     *,
     new_id: Callable[[], str],
-) -> list[Secret]:
+) -> list[str]:
     """Publish {credential field: value}: a new version each, none where the value is the same.
 
-    Fields that are not mapped are left out. Returns the changed ones.
+    Fields that are not mapped are left out. Returns the names of the changed ones.
     """
-    changed = []
-    for row, current in tx.session.execute(_MINE, {"rotation": rotation_id}).all():
-        text = values.get(row.field or "")
-        if text is None or (current is not None and _open(tx, current) == text):
+    changed, versions, counts = [], [], []
+    found = tx.session.execute(_MINE, {"rotation": rotation_id}).all()
+    for secret_id, name, field, version, current_id, sealed in found:
+        text = values.get(field or "")
+        if text is None or (current_id is not None and _opened(tx, current_id, sealed) == text):
             continue
-        _add_version(tx, row, text, attempt_id, now, new_id())
-        changed.append(row)
-    tx.session.flush()
+        changed.append(name)
+        counts.append({"secret": secret_id, "version": version + 1, "updated_at": now})
+        versions.append(_version(tx, new_id(), secret_id, version + 1, text, attempt_id, now))
+    if changed:
+        tx.session.execute(_ADD_VERSIONS, versions)
+        tx.session.execute(_COUNT_VERSIONS, counts)
     return changed
 
 
@@ -171,22 +179,25 @@ def _current() -> Select[Secret, SecretVersion]:
     )
 
 
-def _add_version(tx: Tx, row: Secret, text: str, attempt_id: str, now: datetime, version_id: str) -> None:
-    row.version += 1
-    row.updated_at = now
-    version = SecretVersion(
-        id=version_id,
-        secret_id=row.id,
-        version=row.version,
-        sealed_value=tx.seal(text, "secret_version", version_id, "sealed_value"),
-        attempt_id=attempt_id,
-        created_at=now,
-    )
-    tx.session.add(version)
+def _version(
+    tx: Tx, version_id: str, secret_id: str, version: int, text: str, attempt_id: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": version_id,
+        "secret_id": secret_id,
+        "version": version,
+        "sealed_value": tx.seal(text, "secret_version", version_id, "sealed_value"),
+        "attempt_id": attempt_id,
+        "created_at": now,
+    }
 
 
 def _open(tx: Tx, version: SecretVersion) -> str:
-    return tx.unseal(version.sealed_value, "secret_version", version.id, "sealed_value")
+    return _opened(tx, version.id, version.sealed_value)
+
+
+def _opened(tx: Tx, version_id: str, sealed: bytes) -> str:
+    return tx.unseal(sealed, "secret_version", version_id, "sealed_value")
 
 
 def _refuse_taken(names: set[str]) -> None:

@@ -338,7 +338,7 @@ async def test_while_one_works_others_are_busy(ground: Ground, service: Service)
 async def test_a_process_that_lost_its_lease_writes_nothing(ground: Ground, service: Service, world: World) -> None:
     created = await ground.create(service)
     store = service.store
-    stale = store.write(lambda tx: journal.claim(tx, created.id, "sleeper", 0.0))
+    stale = store.write(lambda tx: journal.claim(tx, created.id, "sleeper", -1.0))
     store.write(lambda tx: journal.claim(tx, created.id, "successor", 30))
     from app.rotation.agenda import MANUAL
     from store.errors import LeaseLost

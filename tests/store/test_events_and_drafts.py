@@ -10,7 +10,7 @@ from tests.store.ground import START, Ids, later
 
 def add_events(store: Store, count: int) -> list[int]:
     def act(tx: Tx) -> list[int]:
-        rows = [
+        for number in range(count):
             events.append(
                 tx,
                 at=later(number),
@@ -20,9 +20,7 @@ def add_events(store: Store, count: int) -> list[int]:
                 subject=f"s{number}",
                 rotation_id="r1" if number % 2 else None,
             )
-            for number in range(count)
-        ]
-        return [row.id or 0 for row in rows]
+        return [row.id or 0 for row in reversed(events.recent(tx, count))]
 
     return store.write(act)
 

@@ -91,8 +91,8 @@ def test_a_locking_read_sees_the_row_as_it_is_now_and_keeps_what_was_set(store: 
     store.write(act)
 
 
-def put(tx: Tx, slot: int, password: str, row_id: str, attempt_id: str = "a1") -> Credential:
-    return rotations.put_credential(
+def put(tx: Tx, slot: int, password: str, row_id: str, attempt_id: str = "a1") -> None:
+    rotations.put_credential(
         tx,
         id=row_id,
         rotation_id="r1",
@@ -106,7 +106,9 @@ def put(tx: Tx, slot: int, password: str, row_id: str, attempt_id: str = "a1") -
 
 
 def test_slots_hold_sealed_credentials_and_are_replaced(store: Store) -> None:
-    store.write(lambda tx: (add_rotation(tx), put(tx, 0, "old-pw", "c0"), put(tx, 1, "other-pw", "c1")))
+    store.write(add_rotation)
+    store.write(lambda tx: put(tx, 0, "old-pw", "c0"))
+    store.write(lambda tx: put(tx, 1, "other-pw", "c1"))
     store.write(lambda tx: put(tx, 0, "new-pw", "unused", "a2"))
     rows = store.read(lambda tx: rotations.credentials(tx, "r1"))
     assert {slot: (row.id, row.attempt_id) for slot, row in rows.items()} == {0: ("c0", "a2"), 1: ("c1", "a1")}

@@ -37,7 +37,7 @@ def folder_id(store: Store, ids: Ids) -> str:
 
 def publish(store: Store, ids: Ids, values: dict[str, str], attempt_id: str = "a1", minutes: float = 1) -> list[str]:
     def act(tx: Tx) -> list[str]:
-        return [row.name for row in secrets.put_values(tx, "r1", values, attempt_id, later(minutes), new_id=ids)]
+        return secrets.put_values(tx, "r1", values, attempt_id, later(minutes), new_id=ids)
 
     return store.write(act)
 
