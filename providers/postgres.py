@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,8 +53,6 @@ def _password(value: SecretStr) -> SecretStr:
 def _certificate(value: str | None) -> str | None:
     if value is None or not value.strip():
         return None
-    import ssl
-
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
     except (ssl.SSLError, ValueError):
@@ -143,6 +142,7 @@ class PostgresTarget:
                     password = self.credentials.password.get_secret_value()
                     self._connection = connection = await wire.connect(self.credentials, admin, password)
                     circumstances.connecting = False
+                circumstances.server_version = connection.info.server_version
                 try:
                     yield wire.Session(connection, circumstances)
                 except BaseException:

@@ -258,12 +258,27 @@ class Session:
         return self._circumstances.failure(error)
 
     async def _send(self, *statements: sql.SQL | sql.Composed) -> None:
-        async with self._connection.pipeline():
-            for statement in statements:
-                await self._connection.execute(statement)
+        """Send statements together and raise what the first one that failed raised.
+
+        An error that left the pipeline's block would have psycopg log those after it, statements included.
+        """
+        first: psycopg.Error | None = None
+        try:
+            async with self._connection.pipeline():
+                try:
+                    for statement in statements:
+                        await self._connection.execute(statement)
+                except psycopg.Error as error:
+                    first = error
+        except psycopg.Error as error:
+            first = first or error
+        if first is not None:
+            raise first
 
     def _settings(self, **more: str) -> sql.SQL | sql.Composed:
         settings = {**_LIMITS, **more, **(_QUIET if self.superuser else {})}
+        if self._connection.info.server_version < 130000:
+            settings.pop("log_min_duration_sample", None)
         calls = [
             sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
             for name, value in settings.items()

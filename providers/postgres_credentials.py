@@ -14,6 +14,7 @@ from providers.base import (
     Credential,
     Issue,
     ModelClass,
+    Preparable,
     Preparation,
     Problem,
     Provider,
@@ -156,7 +157,7 @@ class PostgresCredentialsProvider:
         """Server, TLS, both users, and the right to change their passwords, tried in a transaction that is undone."""
         from providers.postgres_preflight import preflight
 
-        return await preflight(target, _users(parameters), custom_statement=bool(parameters.rotation_statement))
+        return await preflight(target, _users(parameters), parameters.rotation_statement)
 
     def preparation(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> Preparation:
         """The script that creates both users and the role that they share."""
@@ -215,4 +216,7 @@ def _unwritable(parameters: PostgresParameters, username: str, database: str) ->
     return ""
 
 
-PROVIDER: Provider = PostgresCredentialsProvider()
+PROVIDER = PostgresCredentialsProvider()
+if TYPE_CHECKING:
+    _provider: Provider = PROVIDER
+    _preparable: Preparable = PROVIDER

@@ -5,8 +5,10 @@ Only the server's own message and hint are passed on, never the statement around
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +26,7 @@ _WRONG_PASSWORD = re.compile(
     r"|не пройшов автентифікацію|Lösenordsautentisering misslyckades|პაროლით ავთენტიფიკაცია|Password 认证失败"
     r"|autenticação do tipo senha falhou|şifre doğrulaması başarısız|uwierzytelnianie hasłem nie powiodło się"  # noqa: RUF001
 )
-_TEXT = re.compile(r"(?:.*? failed: )?(?:[A-Z]+:  )?(.*)")
+_TEXT = re.compile(r"(?:connection failed: )?(?:connection to server at .*?, port \d+ failed: )?(?:[A-Z]+:  )?(.*)")
 
 # SQLSTATE classes and codes that time, or another server, may cure.
 _PASSING = re.compile(r"08|40|53|58|XX|57P0[1235]|55P03|55006|57014|57P05|25006")
@@ -73,6 +75,8 @@ class _Refusal:
     remedy: str
     about_role: bool = False
     """Whether it concerns the role that logs in, rather than the way to the server."""
+    own_remedy: str = ""
+    """What mends it for the connection's own role, where that differs."""
 
 
 # The texts may name the role, the database and the address, as `Circumstances` knows them.
@@ -82,6 +86,7 @@ _REFUSALS = (
         "The password of {role} was refused",
         "If the password is right, look at the role's VALID UNTIL and at the server's pg_hba.conf.",
         about_role=True,
+        own_remedy="Enter its current password in the connection.",
     ),
     _Refusal(
         re.compile(r'role "?.*"? is not permitted to log in'),
@@ -116,7 +121,7 @@ _REFUSALS = (
         "Set ssl = on at the server, or turn TLS off in the connection.",
     ),
     _Refusal(
-        re.compile(r"certificate verify failed|self[- ]signed certificate"),
+        re.compile(r"certificate verify failed|self[- ]signed certificate|signature failure"),
         "The server's certificate is not signed by a trusted authority",
         "Enter the certificate of the authority that signed it in the connection.",
     ),
@@ -134,9 +139,16 @@ _UNREACHABLE = (
 )
 
 
+def _let_go(error: BaseException | None) -> None:
+    """Drop what the frames of an interrupted call hold: a half-made connection would stay open as long as they."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
 @dataclass
 class Circumstances:
-    """What was going on when an error came; `connecting` and `sent` are kept up to date meanwhile.
+    """What was going on when an error came; the last three are kept up to date meanwhile.
 
     `user` logs in; `role` is whom the work is about. From `sent` on, a lost answer leaves open what the server
     did. No text of the server that quotes a part of `secrets` is passed on.
@@ -149,6 +161,7 @@ class Circumstances:
     secrets: tuple[str, ...] = ()
     refused: type[TargetRefused] = TargetRefused
     """What a refusal that is about `user` itself is called."""
+    server_version: int = 0
     connecting: bool = False
     sent: bool = False
 
@@ -161,10 +174,14 @@ class Circumstances:
             yield
         except psycopg.Error as error:
             raise (self._login_failure(error) if self.connecting else self.failure(error)) from None
-        except TimeoutError:
+        except TimeoutError as error:
+            _let_go(error)
             raise self._unavailable("did not answer in time") from None
         except (OSError, UnicodeError) as error:
             raise self._unavailable(f"can't be reached: {error}") from None
+        except asyncio.CancelledError as error:
+            _let_go(error)
+            raise
 
     def failure(self, error: psycopg.Error) -> TargetError:
         """Classify an error of a statement."""
@@ -173,7 +190,7 @@ class Circumstances:
         state = error.sqlstate
         if state is None and isinstance(error, psycopg.OperationalError):
             return self._unavailable("closed the connection before it answered")
-        text = withhold(error.diag.message_primary or str(error), self.secrets)
+        text = withhold(error.diag.message_primary or state or str(error), self.secrets)
         if state is None:
             return TargetRefused(f"The statement can't be run: {text}", outcome=self._outcome)
         certain = error.diag.severity_nonlocalized == "ERROR" and state not in _UNDECIDED
@@ -188,11 +205,10 @@ class Circumstances:
 
     def _remedy(self, error: psycopg.Error, state: str) -> str:
         text = error.diag.message_primary or ""
-        version = error.pgconn.server_version if error.pgconn else 0
         if state == _NO_PERMISSION and "rds_password" in text:
             return f"GRANT rds_password TO {identifier(self.user)};"
         if state == _NO_PERMISSION and self.role:
-            return rights(self.role, self.user, version)
+            return rights(self.role, self.user, self.server_version)
         if state == _NO_SUCH_ROLE and self.role:
             return f"CREATE ROLE {identifier(self.role)} LOGIN;"
         return self._hint(error)
@@ -209,7 +225,8 @@ class Circumstances:
             if refusal.text.search(whole):
                 kind = self.refused if refusal.about_role else TargetRefused
                 message = f"{refusal.message.format(**plain)} (PostgreSQL at {self.address})."
-                return kind(message, remedy=refusal.remedy.format(**quoted))
+                remedy = refusal.remedy if self.refused is not TargetRefused else refusal.own_remedy
+                return kind(message, remedy=(remedy or refusal.remedy).format(**quoted))
         found = _TEXT.match(whole)
         remedy = next((remedy for text, remedy in _UNREACHABLE if text.search(whole)), "")
         return self._unavailable(f"does not let {self.user} in: {found[1] if found else whole}", remedy)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from providers.base import Check, CheckResult, TargetError
 from providers.postgres_errors import admin_grant, identifier, literal
 from providers.postgres_preparation import shared_role
+from providers.postgres_statement import uses_plaintext
 
 if TYPE_CHECKING:
     from providers.postgres import PostgresTarget
@@ -66,23 +67,24 @@ class _User(NamedTuple):
     admin_option: bool
 
 
-async def preflight(target: PostgresTarget, users: tuple[str, str], *, custom_statement: bool) -> list[Check]:
+async def preflight(target: PostgresTarget, users: tuple[str, str], statement: str | None) -> list[Check]:
     """Return every check. Nothing is changed: what has to be tried is tried in a transaction that is undone.
 
-    With a custom statement the right to change passwords may come from elsewhere, so its lack is a warning.
+    `statement` is the rotation's own, which may work without the right to change passwords: its lack is a warning.
     """
     checks: list[Check] = []
     try:
         async with target.session() as session, session.rolled_back():
             server = _Server(*(await session.rows(_SERVER))[0])
             checks += _server_checks(target, session, server)
+            checks.append(_secrecy(server, statement))
             found = {user: await _look_up(session, user) for user in users}
             for user, facts in found.items():
                 checks += _user_checks(server, user, facts)
             if not (server.in_recovery or server.read_only):
                 for user, facts in found.items():
                     if facts:
-                        checks.append(await _try_password(session, server, user, facts, custom_statement))
+                        checks.append(await _try_password(session, server, user, facts, statement))
             if all(found.values()):
                 checks.append(await _shared_role(session, server, users))
     except TargetError as error:
@@ -115,6 +117,17 @@ def _server_checks(target: PostgresTarget, session: Session, server: _Server) ->
         yield Check("Server takes changes", PASSED)
 
 
+def _secrecy(server: _Server, statement: str | None) -> Check:
+    title = "Password stays out of the server's log"
+    if statement is None or not uses_plaintext(statement):
+        return Check(title, PASSED, "Only a SCRAM-SHA-256 verifier of it is sent.")
+    if server.superuser:
+        return Check(title, PASSED, "The rotation statement sends it, with the logging of statements turned off.")
+    detail = "The rotation statement sends it, and with log_statement or a slow query it would be logged."
+    remedy = "Use {{password}} only directly after PASSWORD in ALTER ROLE, or a connection with a superuser."
+    return Check(title, WARNING, detail, remedy)
+
+
 def _user_checks(server: _Server, user: str, facts: _User | None) -> Iterator[Check]:
     name = identifier(user)
     if facts is None:
@@ -139,7 +152,7 @@ def _user_checks(server: _Server, user: str, facts: _User | None) -> Iterator[Ch
         yield Check(title, PASSED, f"To the database {server.database}.")
 
 
-async def _try_password(session: Session, server: _Server, user: str, facts: _User, custom_statement: bool) -> Check:
+async def _try_password(session: Session, server: _Server, user: str, facts: _User, statement: str | None) -> Check:
     """Change the password for real, to one that nobody knows, and undo it."""
     title = f"{server.admin} may change the password of {user}"
     refusal = await session.attempt(session.new_password(user, secrets.token_urlsafe(24)))
@@ -147,7 +160,7 @@ async def _try_password(session: Session, server: _Server, user: str, facts: _Us
         return Check(title, PASSED, "Tried, and undone.")
     error = session.explain(refusal)
     detail = error.message
-    if custom_statement:
+    if statement:
         return Check(title, WARNING, f"{detail} The rotation statement has to work without that right.")
     if error.transient:
         return Check(title, WARNING, f"{detail} It could not be tried.", error.remedy)
