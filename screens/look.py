@@ -19,7 +19,7 @@ STYLES = {
     BUSY: "$text-accent",
     WARN: "$text-warning",
     BAD: "$text-error",
-    MUTED: "$text-muted",
+    MUTED: "$foreground-muted",
 }
 
 
@@ -135,8 +135,8 @@ def result_mark(result: str) -> Mark:
         return Mark(g.failed, result, BAD)
     if result == "warning":
         return Mark(g.warning, result, WARN)
-    if result in ("started", "running"):
-        return Mark(g.busy, "running", BUSY)
+    if result in ("started", "running", "open", "retiring"):
+        return Mark(g.busy, "running" if result == "started" else result, BUSY)
     return Mark(g.waiting, result or "never", MUTED)
 
 
@@ -144,8 +144,11 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def span(length: timedelta) -> str:
-    """A length of time in its largest unit, rounded down: "27 d", "4 h", "12 min", "45 s"."""
+    """A length of time in its largest unit, rounded down: "27 d", "1 d 16 h", "4 h", "12 min", "45 s"."""
     seconds = int(abs(length.total_seconds()))
+    days, hours = seconds // 86_400, seconds % 86_400 // 3_600
+    if 1 <= days < 3 and hours:
+        return f"{days} d {hours} h"
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds // size} {unit}"
@@ -176,9 +179,9 @@ def in_both_zones(when: datetime) -> str:
     return f"{exact(when)} ({other} UTC)"
 
 
-def when(moment: datetime | None, now: datetime, none: str = "never") -> str:
+def when(moment: datetime | None, now: datetime, none: str = "never", *, with_zone: bool = True) -> str:
     """Relative and exact: "in 27 d (2026-12-18 02:00 CET)"."""
-    return f"{relative(moment, now)} ({exact(moment)})" if moment is not None else none
+    return f"{relative(moment, now)} ({exact(moment, with_zone=with_zone)})" if moment is not None else none
 
 
 def duration(milliseconds: float) -> str:

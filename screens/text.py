@@ -25,7 +25,7 @@ def visible(text: str) -> str:
 
 def one_line(text: str) -> str:
     """For table cells, toasts and titles: as `visible`, all in one line."""
-    return " ".join(visible(text).split())
+    return " ".join(visible(text).splitlines())
 
 
 def plain(text: str, style: str = "") -> Content:

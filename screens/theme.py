@@ -75,6 +75,8 @@ def themes() -> tuple[Theme, ...]:
             boost="ansi_default",
             dark=True,
             variables={
+                "ansi-background": "ansi_black",
+                "ansi-foreground": "ansi_white",
                 "block-cursor-foreground": "ansi_default",
                 "block-cursor-background": "ansi_default",
                 "block-cursor-text-style": "reverse",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textual import events
+from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from screens.look import glyphs
+from screens.look import MUTED, STYLES, glyphs
 from screens.text import one_line
 
 
@@ -26,10 +28,10 @@ class TitleBar(Static):
             self.refresh()
 
     def render(self) -> Content:
-        left = Content.assemble(("Keyturn", "bold $text-primary"))
+        left = Content.assemble(("Keyturn", "bold $primary"))
         if self._title:
             left = Content.assemble(left, "  ", self._title)
-        right = Content.styled(self._right, "$text-muted")
+        right = Content.styled(self._right, STYLES[MUTED])
         room = self.content_size.width - right.cell_length
         if room < left.cell_length + 2:
             return left.truncate(max(self.content_size.width, 1), ellipsis=True)
@@ -39,11 +41,13 @@ class TitleBar(Static):
 class KeyBar(Static):
     """The keys of the screen, in its own order; those that do not fit are in the help (f1 or ?).
 
-    Shows the bindings of the screen and its focused widget that have `show=True` and are not refused by `check_action`.
+    Shows the bindings of the focused widget and the screen that have `show=True` and are not refused by
+    `check_action`. With a mouse they can be clicked.
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(classes="key-bar", id=id)
+        self._places: list[tuple[range, str]] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
@@ -54,24 +58,48 @@ class KeyBar(Static):
 
     def render(self) -> Content:
         parts: list[Content] = []
-        room = self.content_size.width
-        for key, label in self._shown():
-            item = Content.assemble((key, "bold $footer-key-foreground"), (f" {label}", "$text-muted"))
-            room -= item.cell_length + 2
-            if room < -2:
+        self._places, column = [], 0
+        for binding in self._shown():
+            label = key_label(binding)
+            item = Content.assemble((label, "bold $footer-key-foreground"), (f" {binding.description}", STYLES[MUTED]))
+            if column + item.cell_length > self.content_size.width:
                 break
             parts.append(item)
+            self._places.append((range(column, column + item.cell_length), binding.key))
+            column += item.cell_length + 2
         return Content("  ").join(parts)
 
-    def _shown(self) -> list[tuple[str, str]]:
-        found: dict[str, tuple[str, str]] = {}
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        for columns, key in self._places:
+            if offset is not None and offset.x in columns:
+                self.app.simulate_key(key)
+
+    def _shown(self) -> list[Binding]:
+        found: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if binding.show and active.enabled and binding.action not in found:
-                found[binding.action] = (self.app.get_key_display(binding), binding.description)
+            if binding.show and active.enabled:
+                found.setdefault(binding.action, binding)
         return list(found.values())
+
+
+_KEYS = {
+    "escape": "esc",
+    "question_mark": "?",
+    "slash": "/",
+    "pageup": "page up",
+    "pagedown": "page down",
+    "space": "space",
+}
+
+
+def key_label(binding: Binding) -> str:
+    """How a key is called where people read it: "enter", "ctrl+n", "?"."""
+    *modifiers, key = binding.key.split("+")
+    return binding.key_display or "+".join([*modifiers, _KEYS.get(key, key)])
 
 
 def rule() -> Static:
     """A quiet line between two parts."""
-    return Static(glyphs().rule * 500, classes="rule")
+    return Static(glyphs().rule * 500, classes="rule", markup=False)

@@ -1,0 +1,293 @@
+"""The terminal application: theme, keys, command palette, and the background loop as a worker.
+
+The first frame is drawn before anything of the service is imported; that happens in a thread while a person reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import getpass
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from app import logs
+from app.errors import Explanation, explain
+from app.settings import Settings
+from screens import look
+from screens.dashboard import DashboardScreen
+from screens.desk import Desk
+from screens.theme import default_theme, themes
+
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
+    from app.service import Service
+
+log = logging.getLogger("keyturn.tui")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_PATIENCE = 20.0
+"""How long parking may take once the terminal is restored, in seconds."""
+
+
+def run_tui(
+    settings: Settings,
+    *,
+    status_line: Callable[[], str] | None = None,
+    mouse: bool = True,
+    background_loop: bool = True,
+    first_start_notice: bool = True,
+) -> int:
+    """Show the terminal UI until it is left; the exit code. Look at `app.terminal.terminal_problem` first.
+
+    `status_line` is asked once a second for a line to show under the title.
+    """
+    app = KeyturnApp(
+        settings,
+        status_line=status_line,
+        background_loop=background_loop,
+        first_start_notice=first_start_notice,
+    )
+    with logs.kept(settings.log_file), asyncio.Runner() as runner:
+        try:
+            runner.run(app.run_until_left(mouse=mouse))
+        finally:
+            runner.run(app.wind_down())
+            gc.enable()
+    return app.return_code or 0
+
+
+class KeyturnApp(App[int]):
+    """Opens the service after its first frame. `desk` is there from then on."""
+
+    TITLE = "Keyturn"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["../screens/base.tcss", "../screens/dashboard.tcss"]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual declares no ClassVar
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("question_mark,f1", "help", "Help", show=False),
+    ]
+
+    @dataclass
+    class Opened(Message):
+        service: Service
+
+    @dataclass
+    class NotOpened(Message):
+        error: Explanation
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        status_line: Callable[[], str] | None = None,
+        background_loop: bool = True,
+        first_start_notice: bool = True,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.desk: Desk | None = None
+        self._status_line = status_line
+        self._background_loop = background_loop
+        self._first_start_notice = first_start_notice
+        self._leaving = False
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = default_theme(settings.environ)
+        if look.choose_glyphs(settings.environ) is look.ASCII:
+            from screens.ascii import plain_widgets
+
+            plain_widgets()
+            self.add_class("-ascii")
+
+    def get_default_screen(self) -> Screen[Any]:
+        return DashboardScreen(self._status_line)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._start_opening)
+
+    def on_resize(self) -> None:
+        self._mind_the_room()
+
+    async def run_until_left(self, *, mouse: bool = True) -> None:
+        """Signals end it as a key would, with the terminal restored and the exit code of the signal."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, partial(self._terminated, number))
+        await self.run_async(mouse=mouse)
+
+    async def wind_down(self) -> None:
+        """After the terminal is restored: park what still runs in this event loop, and close the service."""
+        if self.desk is None:
+            return
+        self.desk.park()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=_PATIENCE)
+        await self.desk.service.aclose()
+
+    # Opening ---------------------------------------------------------------------------------------------------------
+
+    def _start_opening(self) -> None:
+        self.run_worker(self._open(), name="open the service")
+
+    async def _open(self) -> None:
+        try:
+            service = await asyncio.to_thread(_opened, self.settings)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self.post_message(self.NotOpened(known))
+        else:
+            self.post_message(self.Opened(service))
+        finally:
+            # What was imported so far stays for good: the collector need not look at it again.
+            gc.freeze()
+            gc.enable()
+
+    def on_keyturn_app_opened(self, message: Opened) -> None:
+        self.desk = Desk(message.service, self, self._spawn)
+        dashboard = self.screen_stack[0]
+        assert isinstance(dashboard, DashboardScreen)
+        dashboard.attach(self.desk)
+        self.desk.open(background_loop=self._background_loop)
+        if self._first_start_notice and (notice := message.service.first_start_notice):
+            from screens.message import MessageScreen
+
+            self.push_screen(MessageScreen("Welcome to Keyturn", notice, foot="Any key goes on."))
+
+    def on_keyturn_app_not_opened(self, message: NotOpened) -> None:
+        from screens.message import MessageScreen
+
+        error = message.error
+        log.error("not opened: %s", error.message)
+        screen = MessageScreen(
+            "The store cannot be opened",
+            error.message,
+            error.remedy,
+            foot="Any key leaves.",
+            style=look.STYLES[look.BAD],
+        )
+        self.push_screen(screen, lambda _: self.exit(return_code=1))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.run_worker(work, name=name)
+
+    # Leaving ---------------------------------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """What is under way ends first; asked again, it is parked and resumed at the next start."""
+        if self._leaving or self.desk is None:
+            self.exit()
+            return
+        self._leaving = True
+        if self.desk.busy:
+            self.notify("Finishing what is under way, then leaving. ctrl+q again parks it: it is resumed later.")
+        self.run_worker(self._leave_when_done(self.desk), name="leave")
+
+    async def _leave_when_done(self, desk: Desk) -> None:
+        await desk.wind_up()
+        self.exit()
+
+    def _terminated(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+    def _fatal_error(self) -> None:
+        """Textual would print every local variable, passwords included."""
+        failed = self._exception
+        error = failed.error if isinstance(failed, WorkerFailed) else failed
+        if self._exit_renderables or error is None:
+            self._close_messages_no_wait()
+            return
+        path = self.settings.log_file
+        try:
+            logs.record_defect(error, path)
+            where = f"Where it happened is in {path}"
+        except OSError:
+            where = f"The log file {path} cannot be written"
+        known = explain(error)
+        what = f"{known.message} {known.remedy}".strip() if known else f"unexpected {type(error).__name__}."
+        text = f"Keyturn stopped: {what}\n{where}\nWhat was under way is resumed at the next start."
+        self._exit_renderables.append(Text(text))
+        self._close_messages_no_wait()
+
+    # Everywhere ------------------------------------------------------------------------------------------------------
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """As Textual's, but brackets in names and errors are only brackets."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def action_help(self) -> None:
+        from screens.help import HelpScreen, help_for
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(help_for(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the screen's keys do. No screenshot: it would put secrets on the disk."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.show and binding.action not in ("app.quit", "app.help", "select"):
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, binding.tooltip or f"Key: {binding.key}", run)
+        yield SystemCommand("Help", "The keys of this screen", self.action_help)
+        yield SystemCommand("Theme", "Other colours", self.action_change_theme)
+        yield SystemCommand("Quit", "Leave Keyturn; what is under way ends first", self.action_quit)
+
+    def _mind_the_room(self) -> None:
+        from screens.too_small import TooSmallScreen, too_small
+
+        small = too_small(*self.size)
+        if small and not isinstance(self.screen, TooSmallScreen):
+            self.push_screen(TooSmallScreen())
+        elif not small and isinstance(self.screen, TooSmallScreen):
+            self.pop_screen()
+
+
+def _rotation_commands() -> type[Provider]:
+    from screens.palette import RotationCommands
+
+    return RotationCommands
+
+
+KeyturnApp.COMMANDS = App.COMMANDS | {_rotation_commands}
+
+
+def _opened(settings: Settings) -> Service:
+    from app.service import open_service
+
+    return open_service(settings, f"tui:{_user()}")
+
+
+def _user() -> str:
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return str(os.getuid())  # a container whose user has no name

@@ -1,0 +1,90 @@
+"""What can be done with a rotation, asked and shown the same way wherever it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from app.views import RotationDetail, RotationRow
+from screens.dialogs import YES, DeleteDialog, confirmation, error_dialog
+from screens.progress import ProgressScreen
+from screens.text import one_line
+from screens.troubles import told
+
+if TYPE_CHECKING:
+    from screens.desk import Desk
+
+
+async def rotate(app: App[int], desk: Desk, row: RotationRow) -> None:
+    """Ask, then show the steps; work that is under way already is shown at once."""
+    running = desk.works.get(row.id)
+    if running is not None and running.running:
+        await app.push_screen_wait(ProgressScreen(desk, running))
+        return
+    detail = await detail_of(app, desk, row)
+    if detail is None:
+        return
+    question = confirmation(f"Rotate {row.name} now?", _what_rotating_does(detail), "Rotate now")
+    if await app.push_screen_wait(question) != YES:
+        return
+    await app.push_screen_wait(ProgressScreen(desk, desk.rotate(row.id, row.name)))
+
+
+async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
+    """Switch auto-rotation off or on, and say what that means."""
+    detail = await detail_of(app, desk, row)
+    if detail is None:
+        return
+    rotations = desk.service.rotations
+    try:
+        if detail.auto_rotation:
+            await rotations.pause(row.id)
+            said = f"{row.name} is paused: it rotates by hand alone until it is resumed."
+        else:
+            await rotations.resume(row.id)
+            said = f"{row.name} is resumed: it rotates on schedule again."
+    except Exception as error:
+        await show_error(app, f"{row.name} is unchanged", error)
+        return
+    desk.refresh()
+    app.notify(one_line(said), markup=False)
+
+
+async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:
+    """Ask for its name, then delete. True: it is gone, or being deleted."""
+    detail = await detail_of(app, desk, row)
+    chosen = await app.push_screen_wait(DeleteDialog(detail)) if detail is not None else None
+    if chosen is None:
+        return False
+    revoke, delete_secrets = chosen
+    work = desk.delete(row.id, row.name, revoke=revoke, delete_secrets=delete_secrets)
+    await app.push_screen_wait(ProgressScreen(desk, work))
+    return not work.running and work.error is None
+
+
+async def detail_of(app: App[int], desk: Desk, row: RotationRow) -> RotationDetail | None:
+    """The newest detail; None after telling why there is none."""
+    try:
+        return await desk.service.rotations.detail(row.id)
+    except Exception as error:
+        await show_error(app, row.name, error)
+        return None
+
+
+async def show_error(app: App[int], title: str, error: Exception) -> None:
+    """In a window."""
+    await app.push_screen_wait(error_dialog(title, told(error)))
+
+
+def _what_rotating_does(detail: RotationDetail) -> str:
+    active = next((slot.identity for slot in detail.slots if slot.active), "")
+    following = next((slot.identity for slot in detail.slots if not slot.active), "")
+    names = ", ".join(detail.mapping.values())
+    if not active:
+        return "It was never published. Both credentials are issued, tried, and the first one is published."
+    return (
+        f"{following} gets a new credential. When it logs in, it is published in {names}.\n"
+        f"{active} keeps working, and is replaced by the run after that.\n"
+        f"What {following} has now stops working: nothing should use it any more."
+    )

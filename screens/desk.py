@@ -1,0 +1,206 @@
+"""What this process does for the person in front of it: the newest snapshot, and the work under way.
+
+Work belongs to the desk and not to a screen: a screen can be left, the work goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from textual.dom import DOMNode
+from textual.signal import Signal
+
+from app.errors import Explanation, explain
+from app.views import Status
+from screens.troubles import told
+
+if TYPE_CHECKING:
+    from app.service import Service
+    from app.views import Progress, Snapshot
+
+POLL = 0.4
+"""How often to look whether another process changed the store, in seconds."""
+OLDEST = timedelta(seconds=15)
+"""Some states come with time alone (due soon, overdue): no snapshot is shown for longer."""
+
+ROTATE, DELETE = "rotate", "delete"
+_HELD = (Status.ROTATING, Status.CREATING, Status.DELETING)
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+
+@dataclass
+class Work:
+    """One piece of work on a rotation, by a person here or by the schedule. `error` is set when it failed."""
+
+    rotation_id: str
+    name: str
+    verb: str
+    by_hand: bool
+    steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    """The newest word on each step, by attempt and step, in their order."""
+    running: bool = True
+    error: Explanation | None = None
+    started: float = field(default_factory=time.monotonic)
+
+
+class Desk:
+    """Opened once the service is. `spawn(work, name)` runs a coroutine that outlives the screens."""
+
+    def __init__(self, service: Service, owner: DOMNode, spawn: Spawn) -> None:
+        self.service = service
+        self.snapshot: Snapshot | None = None
+        self.trouble: Explanation | None = None
+        """Why the store cannot be read at the moment."""
+        self.changed: Signal[Desk] = Signal(owner, "changed")
+        """The snapshot is new, or the trouble."""
+        self.moved: Signal[Work] = Signal(owner, "moved")
+        """A piece of work went on or ended."""
+        self.works: dict[str, Work] = {}
+        """The newest work on each rotation, by its id."""
+        self._spawn = spawn
+        self._stop = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._manual: set[asyncio.Future[object]] = set()
+        self._loop_ended = asyncio.Event()
+        self._loop_ended.set()
+
+    def open(self, *, background_loop: bool = True) -> None:
+        """Begin to watch the store, and to rotate what is due."""
+        self._spawn(self._watch(), "watch the store")
+        if background_loop:
+            self._loop_ended.clear()
+            self._spawn(self._loop(), "background loop")
+
+    def now(self) -> datetime:
+        return self.service.context.clock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way here."""
+        return any(work.running for work in self.works.values())
+
+    def refresh(self) -> None:
+        """Take a new snapshot soon."""
+        self._dirty.set()
+
+    def rotate(self, rotation_id: str, name: str) -> Work:
+        """Rotate now. A rotation that this process is at work on already is watched instead."""
+        return self._begin(rotation_id, name, ROTATE, self.service.rotations.rotate(rotation_id, self._told))
+
+    def delete(self, rotation_id: str, name: str, *, revoke: bool, delete_secrets: bool) -> Work:
+        work = self.service.rotations.delete(
+            rotation_id, revoke=revoke, delete_secrets=delete_secrets, listener=self._told
+        )
+        return self._begin(rotation_id, name, DELETE, work)
+
+    async def wind_up(self) -> None:
+        """Start nothing more, and wait until what is under way ended; the loop parks what takes too long."""
+        self._stop.set()
+        while self._manual:
+            await asyncio.wait(self._manual)
+        await self._loop_ended.wait()
+
+    def park(self) -> None:
+        """Start nothing more, and stop the work begun by hand: it is resumed from its step at the next start."""
+        self._stop.set()
+        for task in self._manual:
+            task.cancel()
+
+    def _begin(self, rotation_id: str, name: str, verb: str, call: Coroutine[Any, Any, object]) -> Work:
+        current = self.works.get(rotation_id)
+        if self._stop.is_set() or (current is not None and current.running and verb == ROTATE):
+            call.close()
+            return current or Work(rotation_id, name, verb, by_hand=True, running=False)
+        work = self.works[rotation_id] = Work(rotation_id, name, verb, by_hand=True)
+        self._spawn(self._carry_out(work, call), f"{verb} {rotation_id}")
+        return work
+
+    async def _carry_out(self, work: Work, call: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.ensure_future(call)
+        self._manual.add(task)
+        try:
+            await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        except Exception as error:
+            work.error = told(error)
+        finally:
+            self._manual.discard(task)
+            self._ended(work)
+
+    async def _loop(self) -> None:
+        try:
+            await self.service.scheduler(listener=self._told, on_outcome=self._outcome).run(self._stop)
+        finally:
+            self._loop_ended.set()
+
+    def _told(self, progress: Progress) -> None:
+        work = self.works.get(progress.rotation_id)
+        if work is None or not work.running:
+            work = Work(progress.rotation_id, progress.rotation, ROTATE, by_hand=False)
+            self.works[work.rotation_id] = work
+        work.steps[progress.attempt_id, progress.step] = progress
+        self.moved.publish(work)
+        self.refresh()
+
+    def _outcome(self, rotation_id: str, error: str | None) -> None:
+        work = self.works.get(rotation_id)
+        if work is None or work.by_hand:
+            return
+        work.error = Explanation(error, "", 1) if error is not None else None
+        self._ended(work)
+
+    def _ended(self, work: Work) -> None:
+        work.running = False
+        self.moved.publish(work)
+        self.refresh()
+
+    async def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._watch_until_trouble()
+            except Exception as error:
+                known = explain(error)
+                if known is None:
+                    raise
+                self._set_trouble(known)
+                await asyncio.sleep(POLL)
+
+    async def _watch_until_trouble(self) -> None:
+        watch = await asyncio.to_thread(self.service.watch_changes)
+        try:
+            await self._take_snapshot()
+            while not self._stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._dirty.wait(), POLL)
+                if await asyncio.to_thread(watch.changed) or self._dirty.is_set() or self._outdated():
+                    await self._take_snapshot()
+        finally:
+            watch.close()
+
+    def _outdated(self) -> bool:
+        return self.snapshot is None or self.now() - self.snapshot.at > OLDEST
+
+    async def _take_snapshot(self) -> None:
+        self._dirty.clear()
+        before = {work.rotation_id: len(work.steps) for work in self.works.values() if work.running}
+        self.snapshot, self.trouble = await self.service.rotations.snapshot(), None
+        held = {row.id for row in self.snapshot.rows if row.status in _HELD}
+        for rotation_id, steps in before.items():
+            work = self.works[rotation_id]
+            if work.running and not work.by_hand and len(work.steps) == steps and rotation_id not in held:
+                self._ended(work)  # its lease was lost, or its outcome is about to be told
+        self.changed.publish(self)
+
+    def _set_trouble(self, trouble: Explanation) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.changed.publish(self)

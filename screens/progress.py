@@ -1,0 +1,122 @@
+"""A piece of work as it happens. It can be left: the work goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from app.views import Progress
+from screens import look
+from screens.desk import DELETE
+from screens.text import one_line, plain
+
+if TYPE_CHECKING:
+    from screens.desk import Desk, Work
+
+STEPS = {
+    "plan": "note the intent in the journal",
+    "guard": "look who still uses what will die",
+    "issue": "set the new credential at the target",
+    "verify": "log in with it",
+    "publish": "write it into the secrets",
+    "retire": "remove the one it replaces",
+}
+_EXPECTED = ("plan", "issue", "verify", "publish")
+
+
+class ProgressScreen(ModalScreen[None]):
+    """The steps of one piece of work, with the time each took."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Leave", show=False)]
+
+    def __init__(self, desk: Desk, work: Work) -> None:
+        super().__init__()
+        self._desk, self._work = desk, work
+        self._body = Static(classes="dialog--text")
+        self._leave = Button("Leave it running", compact=True)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog", can_focus=False) as box:
+            verb = "Deleting" if self._work.verb == DELETE else "Rotating"
+            box.border_title = Content(f"{verb} {one_line(self._work.name)}")
+            yield self._body
+            with Horizontal(classes="dialog--buttons"):
+                yield self._leave
+
+    def on_mount(self) -> None:
+        self._desk.moved.subscribe(self, self._moved)
+        self._clock = self.set_interval(0.25, self._show)
+        self._show()
+
+    def on_button_pressed(self) -> None:
+        self.action_leave()
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def _moved(self, work: Work) -> None:
+        if work is self._work:
+            self._show()
+
+    def _show(self) -> None:
+        work = self._work
+        self._body.update(Content("\n").join(_lines(work, self._desk.now())))
+        if not work.running:
+            self._clock.stop()
+            self._leave.label = Content("Close")
+            self._leave.refresh(layout=True)
+
+
+def _lines(work: Work, now: datetime) -> list[Content]:
+    lines: list[Content] = []
+    attempts: dict[str, dict[str, Progress]] = {}
+    for (attempt, step), progress in work.steps.items():
+        attempts.setdefault(attempt, {})[step] = progress
+    for steps in attempts.values():
+        identity = next(iter(steps.values())).identity
+        lines.append(plain(one_line(identity), "bold"))
+        lines += [step_line(name, steps.get(name), now) for name in STEPS if name in steps or name in _EXPECTED]
+        lines.append(Content())
+    if not attempts and work.verb != DELETE:
+        lines += [step_line(name, None, now) for name in _EXPECTED]
+        lines.append(Content())
+    return [*lines, *_ending(work)]
+
+
+def step_line(step: str, progress: Progress | None, now: datetime) -> Content:
+    """One step: its state in glyph and word, what it means, how long it took or has been taking."""
+    if progress is None:
+        mark, took = look.Mark(look.glyphs().waiting, "", look.MUTED), ""
+    else:
+        mark = look.result_mark(progress.state)
+        took = look.duration(progress.ms)
+        if progress.state == "started":
+            took = f"{look.duration(max((now - progress.at).total_seconds() * 1000, 1))} so far"
+    style = look.STYLES[look.MUTED] if progress is None else ""
+    return Content.assemble(
+        (f" {mark.glyph} ", mark.style),
+        (f"{step:<9}{STEPS.get(step, ''):<38}", style),
+        (f"{mark.word:<9}" if progress is not None else "", mark.style),
+        (took, look.STYLES[look.MUTED]),
+    )
+
+
+def _ending(work: Work) -> list[Content]:
+    g = look.glyphs()
+    if work.running:
+        what = "Deleting." if work.verb == DELETE else "Under way."
+        return [plain(f"{what} Leaving this window does not stop it.", look.STYLES[look.MUTED])]
+    if work.error is None:
+        done = "Deleted." if work.verb == DELETE else "Done: the new credential logs in and is published."
+        return [plain(f"{g.healthy} {done}", look.STYLES[look.GOOD])]
+    lines = [plain(f"{g.failed} {work.error.message}", look.STYLES[look.BAD])]
+    if work.error.remedy:
+        lines.append(plain(work.error.remedy))
+    return lines

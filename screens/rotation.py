@@ -1,0 +1,327 @@
+"""One rotation: its two credentials, its secrets, its schedule and what happened so far."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from app.errors import NotFound, explain
+from app.views import AttemptView, Place, RotationDetail, SecretView, SlotView
+from screens import actions, look
+from screens.text import one_line, plain, visible
+from screens.widgets.bars import KeyBar, TitleBar, rule
+
+if TYPE_CHECKING:
+    from app.views import SlotCheck
+    from screens.desk import Desk
+
+REVEALED_FOR = timedelta(seconds=30)
+_MASK_LENGTH = 12
+_MUTED, _BAD, _GOOD = (look.STYLES[tone] for tone in (look.MUTED, look.BAD, look.GOOD))
+
+
+class RotationScreen(Screen[None]):
+    """Follows the store: what other processes do shows up here too."""
+
+    CSS_PATH = "rotation.tcss"
+    HELP = "One rotation. Values are masked until you ask; who looked is recorded, and the mask returns after 30 s."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "back", "Back", tooltip="Back to all rotations"),
+        Binding("r", "rotate", "Rotate now"),
+        Binding("c", "check", "Check", tooltip="Log in with both credentials"),
+        Binding("v", "reveal", "Reveal", tooltip="Show the secrets for 30 s, or hide them"),
+        Binding("p", "pause", "Pause", tooltip="Switch auto-rotation off"),
+        Binding("p", "resume", "Resume", tooltip="Switch auto-rotation on"),
+        Binding("d", "delete", "Delete"),
+        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("up,k", "scroll('scroll_up')", "Up", show=False),
+        Binding("down,j", "scroll('scroll_down')", "Down", show=False),
+        Binding("pageup", "scroll('scroll_page_up')", "Page up", show=False),
+        Binding("pagedown,space", "scroll('scroll_page_down')", "Page down", show=False),
+        Binding("home", "scroll('scroll_home')", "Top", show=False),
+        Binding("end", "scroll('scroll_end')", "Bottom", show=False),
+    ]
+
+    detail: reactive[RotationDetail | None] = reactive(None, init=False)
+
+    def __init__(self, desk: Desk, rotation_id: str) -> None:
+        super().__init__()
+        self._desk, self._rotation_id = desk, rotation_id
+        self._title = TitleBar()
+        self._body = VerticalScroll(can_focus=False)
+        self._parts = [Static(classes="part", markup=False) for _ in range(4)]
+        self._shown = [Content()] * 4
+        self._public: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._checks: dict[int, SlotCheck] = {}
+        self._checking = False
+        self._mask_timer: Timer | None = None
+        self._masked_at: datetime | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        with self._body:
+            yield from self._parts
+        yield rule()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._desk.changed.subscribe(self, lambda desk: self._load())
+        self.set_interval(1.0, self._show)
+        self._load()
+
+    def on_screen_suspend(self) -> None:
+        self._mask()
+
+    def on_unmount(self) -> None:
+        self._mask()
+
+    @work(exclusive=True, group="load")
+    async def _load(self) -> None:
+        service = self._desk.service
+        try:
+            detail = await service.rotations.detail(self._rotation_id)
+            place = Place(detail.row.project, detail.row.environment, detail.row.path)
+            public = {s.name: await service.secrets.value(place, s.name) for s in detail.secrets if not s.secret}
+            self._public, self.detail = public, detail
+        except NotFound:
+            if self.is_current:
+                self.dismiss(None)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self._title.show(right=f"{look.glyphs().warning} {known.message}")
+
+    def watch_detail(self, before: RotationDetail | None, detail: RotationDetail | None) -> None:
+        if before is not None and detail is not None and before.secrets != detail.secrets:
+            self._mask()  # what is shown has been replaced
+        if before is not None and detail is not None and before.slots != detail.slots:
+            self._checks.clear()
+        self._show()
+        self.refresh_bindings()
+
+    def _show(self) -> None:
+        detail = self.detail
+        if detail is None:
+            return
+        now = self._desk.now()
+        self._title.show(detail.row.name, look.exact(now))
+        parts = [
+            Content("\n").join(_summary(detail, now)),
+            Content("\n").join(_slots(detail, now, self._checks, self._checking)),
+            Content("\n").join(self._secrets(detail, now)),
+            Content("\n").join(_history(detail, now)),
+        ]
+        for index, (part, shown) in enumerate(zip(parts, self._shown, strict=True)):
+            if part != shown:
+                same_height = _line_lengths(part) == _line_lengths(shown)
+                self._parts[index].update(part, layout=not same_height)
+        self._shown = parts
+
+    def _secrets(self, detail: RotationDetail, now: datetime) -> list[Content]:
+        place = f"{detail.row.project} {detail.row.environment} {detail.row.path}"
+        head = Content.assemble(("Secrets", "bold"), (one_line(f"  in {place}"), _MUTED))
+        if self._values and self._masked_at is not None:
+            left = max(int((self._masked_at - now).total_seconds()) + 1, 1)
+            head = Content.assemble(head, (f"  masked again in {left} s, or by v", look.STYLES[look.WARN]))
+        names = max((len(one_line(s.name)) for s in detail.secrets), default=0)
+        shown = {s.name: self._value(s) for s in detail.secrets}
+        width = max((v.cell_length for name, v in shown.items() if name not in self._values), default=0)
+        lines = []
+        for secret in detail.secrets:
+            value = shown[secret.name]
+            line = Content.assemble(f"  {one_line(secret.name):<{names}}  ", value)
+            if secret.name not in self._values:  # a value takes all the room there is
+                age = f"version {secret.version}, {look.relative(secret.updated_at, now)}"
+                line = Content.assemble(line.pad_right(width - value.cell_length), (f"  {age}", _MUTED))
+            lines.append(line)
+        return [head, *(lines or [plain("  nothing published yet", _MUTED)])]
+
+    def _value(self, secret: SecretView) -> Content:
+        if secret.name in self._public:
+            return plain(self._public[secret.name])
+        if secret.name in self._values:
+            return plain(self._values[secret.name], "bold")
+        return Content.styled(look.glyphs().mask * _MASK_LENGTH, _MUTED)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("pause", "resume"):
+            return self.detail is not None and self.detail.auto_rotation == (action == "pause")
+        if action in ("rotate", "check", "reveal", "delete"):
+            return self.detail is not None
+        return True
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll(self, how: str) -> None:
+        getattr(self._body, how)(animate=False)
+
+    @work
+    async def action_rotate(self) -> None:
+        if self.detail is not None:
+            await actions.rotate(self.app, self._desk, self.detail.row)
+
+    @work
+    async def action_pause(self) -> None:
+        if self.detail is not None:
+            await actions.pause_or_resume(self.app, self._desk, self.detail.row)
+
+    def action_resume(self) -> None:
+        self.action_pause()
+
+    @work
+    async def action_delete(self) -> None:
+        if self.detail is not None and await actions.delete(self.app, self._desk, self.detail.row) and self.is_current:
+            self.dismiss(None)
+
+    @work(exclusive=True, group="check")
+    async def action_check(self) -> None:
+        self._checking = True
+        self._checks.clear()
+        self._show()
+        try:
+            self._checks = {check.slot: check for check in await self._desk.service.rotations.check(self._rotation_id)}
+        except Exception as error:
+            await actions.show_error(self.app, "Not checked", error)
+        finally:
+            self._checking = False
+            self._show()
+
+    @work(exclusive=True, group="reveal")
+    async def action_reveal(self) -> None:
+        if self._values:
+            self._mask()
+            return
+        if self.detail is None:
+            return
+        try:
+            reveal = self._desk.service.secrets.reveal
+            values = {s.name: await reveal(self._rotation_id, s.name) for s in self.detail.secrets if s.secret}
+        except Exception as error:
+            await actions.show_error(self.app, "Not revealed", error)
+            return
+        if not self.is_current:
+            return
+        self._values = values
+        self._masked_at = self._desk.now() + REVEALED_FOR
+        self._mask_timer = self.set_timer(REVEALED_FOR.total_seconds(), self._mask)
+        self._show()
+
+    def _mask(self) -> None:
+        if self._mask_timer is not None:
+            self._mask_timer.stop()
+            self._mask_timer = None
+        if self._values:
+            self._values = {}
+            if self.is_attached:
+                self._show()
+
+
+def _summary(detail: RotationDetail, now: datetime) -> list[Content]:
+    row, dot = detail.row, f" {look.glyphs().separator} "
+    mark = look.status_mark(row.status)
+    lines = [
+        Content.assemble(
+            (mark.text, f"bold {mark.style}"),
+            (one_line(f"{dot}{row.type_title}{dot}through connection {row.connection}"), _MUTED),
+        ),
+        plain(_schedule(detail, now)),
+    ]
+    if detail.description:
+        lines.append(plain(detail.description, _MUTED))
+    if row.last_result == "failed":
+        g = look.glyphs()
+        times = f"{row.failures} times in a row" if row.failures > 1 else "at the last run"
+        lines += [Content.assemble((f"{g.failed} Failed {times}: ", f"bold {_BAD}"), (visible(row.last_message), _BAD))]
+        works = f"{row.active_identity} stays published and was not touched. " if row.active_identity else ""
+        following = f"Next try {look.when(row.next_at, now)}." if row.next_at else "It is not tried again by itself."
+        lines.append(plain(f"  {works}{following}"))
+    return lines
+
+
+def _schedule(detail: RotationDetail, now: datetime) -> str:
+    days = "every day" if detail.interval_days == 1 else f"every {detail.interval_days} days"
+    hours, minutes = detail.rotate_at
+    if not detail.auto_rotation:
+        return f"Paused. When resumed: {days} at {hours:02}:{minutes:02} UTC."
+    text = f"Rotates {days} at {hours:02}:{minutes:02} UTC"
+    if detail.next_rotation_at is not None:
+        ahead = look.relative(detail.next_rotation_at, now)
+        text += f", next {ahead}: {look.in_both_zones(detail.next_rotation_at)}"
+    return text
+
+
+def _slots(detail: RotationDetail, now: datetime, checks: dict[int, SlotCheck], checking: bool) -> list[Content]:
+    width = max(len(one_line(slot.identity)) for slot in detail.slots)
+    lines = [Content.styled("Credentials", "bold")]
+    for slot in detail.slots:
+        lines += _slot_lines(slot, width, now)
+        if (check := checks.get(slot.slot)) is not None:
+            mark = look.result_mark({True: "passed", False: "failed", None: "warning"}[check.ok])
+            verdict = {True: "", False: "does not log in: ", None: "could not be checked: "}[check.ok]
+            lines.append(plain(f"    {mark.glyph} {verdict}{check.text}", mark.style))
+        elif checking and slot.known:
+            lines.append(plain(f"    {look.glyphs().busy} logging in", look.STYLES[look.BUSY]))
+    return lines
+
+
+def _slot_lines(slot: SlotView, width: int, now: datetime) -> list[Content]:
+    g = look.glyphs()
+    name = f"{one_line(slot.identity):<{width}}"
+    if not slot.known:
+        return [Content.styled(f"  {g.waiting} {name}  nothing issued yet", _MUTED)]
+    since = f"  since {look.exact(slot.issued_at)}, {look.relative(slot.issued_at, now)}" if slot.issued_at else ""
+    word, glyph, style = ("active  ", g.active, _GOOD) if slot.active else ("inactive", g.inactive, _MUTED)
+    weight = "bold" if slot.active else ""
+    lines = [Content.assemble((f"  {glyph} ", style), (name, weight), (f"  {word}", style), since)]
+    if slot.expires_at is not None:
+        lines.append(plain(f"    expires {look.when(slot.expires_at, now)}"))
+    if slot.dies_at is not None:
+        lines.append(plain(f"    works until the next run replaces it, {look.when(slot.dies_at, now)}", _MUTED))
+    return lines
+
+
+def _history(detail: RotationDetail, now: datetime) -> list[Content]:
+    lines = [Content.styled("History", "bold")]
+    width = max((len(one_line(a.identity)) for a in detail.attempts), default=0)
+    for attempt in detail.attempts:
+        lines.append(_attempt_line(attempt, width))
+        if steps := "  ".join(
+            f"{s.step} {look.duration(s.ms)}{f' ({s.tries} tries)' if s.tries > 1 else ''}" for s in attempt.steps
+        ):
+            lines.append(plain(f"      {steps}", _MUTED))
+        if attempt.message:
+            lines.append(plain(f"      {one_line(attempt.message)}", _BAD))
+    if not detail.attempts:
+        lines.append(plain("  nothing yet", _MUTED))
+    return lines
+
+
+def _attempt_line(attempt: AttemptView, width: int) -> Content:
+    mark = look.result_mark(attempt.state)
+    who = attempt.trigger if attempt.trigger == "schedule" else f"{attempt.trigger} by {attempt.actor}"
+    return Content.assemble(
+        (f"  {mark.glyph} ", mark.style),
+        f"{look.exact(attempt.started_at, seconds=True)}  {one_line(attempt.identity):<{width}}  ",
+        (f"{mark.word:<8}", mark.style),
+        (one_line(f"  {who}"), _MUTED),
+    )
+
+
+def _line_lengths(content: Content) -> list[int]:
+    """Equal ones take the same room, however they are wrapped."""
+    return [cell_len(line) for line in content.plain.split("\n")]

@@ -1,0 +1,44 @@
+"""Shown instead of garbage while the terminal has no room for a screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+LEAST_WIDTH, LEAST_HEIGHT = 60, 20
+
+
+class TooSmallScreen(Screen[None]):
+    """What was open stays open behind it."""
+
+    CSS = """
+    TooSmallScreen { align: center middle; }
+    TooSmallScreen Static { width: auto; max-width: 100%; height: auto; max-height: 100%; text-align: center; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "app.quit", "Quit", show=False)]
+
+    def compose(self) -> ComposeResult:
+        yield Static()
+
+    def on_mount(self) -> None:
+        self._tell()
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        width, height = self.app.size
+        lines = [f"{width}x{height} is a little small.", f"Keyturn needs {LEAST_WIDTH}x{LEAST_HEIGHT}."]
+        if height >= 5:
+            lines += ["", "Make the terminal larger to go on,", "or press q to quit."]
+        self.query_one(Static).update(Content("\n".join(lines)))
+
+
+def too_small(width: int, height: int) -> bool:
+    return width < LEAST_WIDTH or height < LEAST_HEIGHT

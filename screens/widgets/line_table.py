@@ -1,0 +1,244 @@
+"""A table that draws only the lines in view: ten thousand rows cost what twenty do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from screens.look import glyphs
+from screens.text import one_line
+
+Cell = tuple[str, str]
+"""Text and tone ("" for the usual colour)."""
+
+GAP = 2
+GUTTER = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """`width` is the least; columns with `grow` share what is left, in that proportion."""
+
+    title: str
+    width: int
+    grow: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    key: str
+    cells: tuple[Cell, ...]
+
+
+class LineTable(ScrollView, can_focus=True):
+    """Rows have keys: the cursor stays on its row, and the view where it is, whatever else changes."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line-table--header",
+        "line-table--cursor",
+        "line-table--cursor-blurred",
+        "line-table--good",
+        "line-table--busy",
+        "line-table--warn",
+        "line-table--bad",
+        "line-table--muted",
+    }
+
+    DEFAULT_CSS = """
+    LineTable {
+        height: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        & > .line-table--header { color: $text-muted; }
+        & > .line-table--cursor {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: $block-cursor-text-style;
+        }
+        & > .line-table--cursor-blurred { text-style: bold; }
+        & > .line-table--good { color: $text-success; }
+        & > .line-table--busy { color: $text-accent; }
+        & > .line-table--warn { color: $text-warning; }
+        & > .line-table--bad { color: $text-error; }
+        & > .line-table--muted { color: $text-muted; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open"),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "edge(-1)", "First", show=False),
+        Binding("end", "edge(1)", "Last", show=False),
+    ]
+
+    @dataclass
+    class Highlighted(Message):
+        """The cursor is on another row, or on none (None)."""
+
+        key: str | None
+
+    @dataclass
+    class Selected(Message):
+        """Enter was pressed on a row, or it was clicked while the cursor was on it."""
+
+        key: str
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._rows: tuple[Row, ...] = ()
+        self._cursor = 0
+        self._widths: tuple[int, ...] = ()
+        self._look: dict[str, Style] = {}
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self._rows
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row under the cursor."""
+        return self._rows[self._cursor].key if self._rows else None
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """New columns; the rows that fit them are to follow."""
+        self._columns = tuple(columns)
+        self._measure()
+        self.refresh()
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Replace what is shown; draws again what differs."""
+        before, key = self._rows, self.cursor_key
+        self._rows = tuple(rows)
+        if [row.key for row in before] == [row.key for row in self._rows]:
+            for index, (old, new) in enumerate(zip(before, self._rows, strict=True)):
+                if old != new:
+                    self._refresh_row(index)
+            return
+        keys = [row.key for row in self._rows]
+        self._cursor = keys.index(key) if key in keys else min(self._cursor, max(len(keys) - 1, 0))
+        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._show_cursor()
+        self.refresh()
+        if self.cursor_key != key:
+            self.post_message(self.Highlighted(self.cursor_key))
+
+    def move_to(self, key: str) -> None:
+        """Put the cursor on the row with this key, if there is one."""
+        for index, row in enumerate(self._rows):
+            if row.key == key:
+                self._move_cursor(index)
+                return
+
+    def action_select(self) -> None:
+        if self.cursor_key is not None:
+            self.post_message(self.Selected(self.cursor_key))
+
+    def action_move(self, by: int) -> None:
+        self._move_cursor(self._cursor + by)
+
+    def action_page(self, direction: int) -> None:
+        self._move_cursor(self._cursor + direction * max(self._room - 1, 1))
+
+    def action_edge(self, direction: int) -> None:
+        self._move_cursor(0 if direction < 0 else len(self._rows) - 1)
+
+    def on_resize(self) -> None:
+        self._measure()
+        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._show_cursor()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y - 1 + self.scroll_offset.y
+        if event.y < 1 or index >= len(self._rows):
+            return
+        if index == self._cursor:
+            self.action_select()
+        else:
+            self._move_cursor(index)
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
+        self._refresh_row(self._cursor)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._look.clear()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            return self._line([(c.title, "header") for c in self._columns], "  ", "").adjust_cell_length(width)
+        index = y - 1 + self.scroll_offset.y
+        if index >= len(self._rows):
+            return Strip.blank(width, self._style(""))
+        here = index == self._cursor
+        whole = ("cursor" if self.has_focus else "cursor-blurred") if here else ""
+        gutter = f"{glyphs().cursor} " if here else "  "
+        return self._line(self._rows[index].cells, gutter, whole).adjust_cell_length(width, self._style(whole))
+
+    def _line(self, cells: Sequence[Cell], gutter: str, whole: str) -> Strip:
+        segments = [Segment(gutter, self._style(whole))]
+        for (text, tone), width in zip(cells, self._widths, strict=False):
+            segments.append(Segment(fitted(text, width), self._style(whole or tone)))
+            segments.append(Segment(" " * GAP, self._style(whole)))
+        return Strip(segments)
+
+    def _style(self, name: str) -> Style:
+        if name not in self._look:
+            base = self.rich_style
+            self._look[name] = base + self.get_component_rich_style(f"line-table--{name}") if name else base
+        return self._look[name]
+
+    def _measure(self) -> None:
+        gaps = GAP * (len(self._columns) - 1)
+        spare = max(self.size.width - GUTTER - gaps - sum(c.width for c in self._columns), 0)
+        shares = sum(c.grow for c in self._columns) or 1
+        self._widths = tuple(c.width + spare * c.grow // shares for c in self._columns)
+
+    @property
+    def _room(self) -> int:
+        """How many rows are in view."""
+        return max(self.size.height - 1, 1)
+
+    def _move_cursor(self, index: int) -> None:
+        index = max(0, min(index, len(self._rows) - 1))
+        if index == self._cursor or not self._rows:
+            return
+        before, self._cursor = self._cursor, index
+        self._refresh_row(before)
+        self._refresh_row(index)
+        self._show_cursor()
+        self.post_message(self.Highlighted(self.cursor_key))
+
+    def _show_cursor(self) -> None:
+        top = self.scroll_offset.y
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False)
+        elif self._cursor >= top + self._room:
+            self.scroll_to(y=self._cursor - self._room + 1, animate=False)
+
+    def _refresh_row(self, index: int) -> None:
+        self.refresh_line(index + 1)
+
+
+def fitted(text: str, width: int) -> str:
+    """Cut or padded to the width."""
+    text = one_line(text)
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(width - 1, 0)).rstrip() + glyphs().ellipsis
+    return set_cell_size(text, width)
