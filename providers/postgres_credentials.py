@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -20,6 +21,7 @@ from providers.base import (
     Provider,
     Slot,
     TargetRefused,
+    Use,
 )
 from providers.fields import Fields, Text, bytes_at_most, complaint
 from providers.passwords import PasswordRequirements, generate
@@ -73,6 +75,15 @@ class PostgresMapping(Fields):
     password: Text = Field(
         default="POSTGRES_DB_PASSWORD", title="Password", description="Secret that holds the active password."
     )
+
+
+_SESSIONS = """
+    SELECT application_name, coalesce(pg_catalog.host(client_addr), ''), count(*), min(backend_start)
+    FROM pg_catalog.pg_stat_activity
+    WHERE usename = %s AND application_name <> 'keyturn'
+    GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+"""
+"""Our own logins are left out: one that just ended may still be listed."""
 
 
 class PostgresCredentialsProvider:
@@ -135,6 +146,14 @@ class PostgresCredentialsProvider:
     async def verify(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
         """Log in to the connection's database as the user."""
         await target.login(credential.values["username"], credential.values["password"])
+
+    async def in_use(
+        self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential, since: datetime
+    ) -> list[Use]:
+        """The user's sessions by application, and by address where the connection's role may see it (pg_monitor)."""
+        async with target.session() as session:
+            rows = await session.rows(_SESSIONS, credential.values["username"])
+        return [Use(who, where, count, started) for who, where, count, started in rows]
 
     async def retire(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
         """Do nothing, mostly: a user has one password, and `issue` overwrote it.
