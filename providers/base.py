@@ -194,7 +194,10 @@ class Provider(Protocol):
         """Remove what a slot held before, by recorded id. Already gone is success."""
 
     async def revoke(self, target: Any, parameters: Any, credential: Credential) -> None:
-        """Make a credential useless for good (the rotation is being deleted). Already gone is success."""
+        """Make a credential useless for good (the rotation is being deleted). Already gone is success.
+
+        `credential` is a mere candidate when the answer to `issue` was lost: what it may have become must go.
+        """
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ class Edits:
         succeeds = change.parameters is not None and self._take_parameters(tx, row, kind, change.parameters)
         row.updated_at = now
         self._event(tx, row, f"changed: {', '.join(sorted(given))}")
+        reached("edit.uncommitted")
         return succeeds
 
     def _rename(self, tx: Tx, row: Rotation, mapping: Mapping[str, str]) -> None:
@@ -180,8 +181,8 @@ class Edits:
 
     def _take_parameters(self, tx: Tx, row: Rotation, kind: Provider, parameters: BaseModel) -> bool:
         now = self.context.clock()
-        if not _changes_principal(kind, row, parameters):
-            row.parameters, row.succession = dump_parameters(parameters), None
+        if row.succession is None and not _changes_principal(kind, row, parameters):
+            row.parameters = dump_parameters(parameters)
             return False
         row.succession, row.due_at = dump_parameters(parameters), now
         pending = rotations.open_attempt(tx, row.id)

@@ -63,6 +63,14 @@ def resumption(job: Job, provider: Provider) -> Fill:
     return Fill(row.slot, row.trigger, row.parameters, last=not left, active=row.slot == active)
 
 
+def principals(job: Job, provider: Provider) -> set[str]:
+    """Everybody whose credential is kept, or will be when an edit under way is finished."""
+    parameters = provider.parameters.model_validate
+    heir = parameters(job.rotation.succession or job.rotation.parameters)
+    holders = {provider.identity(parameters(p), slot) for slot, p in job.credential_parameters.items()}
+    return holders | {provider.identity(heir, slot) for slot in (0, 1)}
+
+
 def dropped_slot(job: Job, provider: Provider) -> int | None:
     """The slot that an edit leaves empty, where the target gives one credential at a time."""
     other = 1 - job.rotation.active_index

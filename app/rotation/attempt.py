@@ -9,7 +9,7 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
-from app.rotation.agenda import SCHEDULE
+from app.rotation.agenda import SCHEDULE, principals
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held
 from app.rotation.redact import redact
@@ -329,11 +329,11 @@ class AttemptRun:
 async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseModel) -> None:
     """Remove what the slot held before. A failure is retried later and is not a failed rotation.
 
-    `parameters` are those of the principal it belongs to. A former principal's is revoked: nothing overwrites it.
+    `parameters` are those of the principal it belongs to.
     """
     assert attempt.previous is not None
     row, previous = attempt.row, _credential(attempt.previous)
-    remove = around.provider.revoke if row.previous_parameters is not None else around.provider.retire
+    remove = _remover(around, row, parameters)
     try:
         with telling(around, row, "retire") as step:
             around.held.assert_fresh()
@@ -349,6 +349,20 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
         await around.store.awrite(
             lambda tx: journal.retire_failed(tx, around.held.lease, row.id, message, retry_at, now)
         )
+
+
+def _remover(around: Surroundings, row: Attempt, parameters: BaseModel) -> Callable[..., Awaitable[None]]:
+    """A former principal's credential is revoked, as nothing overwrites it, unless an edit brought that one back."""
+    provider = around.provider
+    if row.previous_parameters is None:
+        return provider.retire
+    if provider.identity(parameters, row.slot) not in principals(around.job, provider):
+        return provider.revoke
+    return provider.retire if provider.retires else _leave
+
+
+async def _leave(*_: object) -> None:
+    """What it held before was overwritten when it was issued anew."""
 
 
 @dataclass

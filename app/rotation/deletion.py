@@ -30,13 +30,14 @@ async def delete(around: Surroundings, actor: str) -> None:
 async def _revoke(around: Surroundings, actor: str) -> None:
     """What is published dies last: when the target refuses half way, the rotation can go on."""
     job, models = around.job, around.provider.parameters.model_validate
-    pending = [*job.retiring, *([job.open] if job.open else [])]
     doomed = [
         (part, models(attempt.row.previous_parameters or attempt.row.parameters))
-        for attempt in pending
+        for attempt in job.retiring
         for part in (attempt.issued, attempt.previous)
         if part
     ]
+    if job.open:  # whether a candidate was issued, a process that died could not say
+        doomed.append((job.open.issued or job.open.candidate, models(job.open.row.parameters)))
     by_slot = sorted(job.credentials, key=lambda slot: slot == job.rotation.active_index)
     doomed += [(job.credentials[slot], models(job.credential_parameters[slot])) for slot in by_slot]
     try:

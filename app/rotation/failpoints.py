@@ -1,7 +1,8 @@
 """Places where a test may let this process die. Does nothing unless a child process is armed through its environment.
 
 `KEYTURN_FAILPOINT=issue.called` kills the process the first time it gets there, `issue.called#2` the second time.
-`=stop` behind it suspends the process instead (SIGSTOP), as a laptop's lid does.
+`=stop` behind it suspends the process instead (SIGSTOP), as a laptop's lid does. `*=FILE` lets it live, and writes
+down in the file where it came by.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ def reached(point: str) -> None:
 def _reached(point: str) -> None:
     global _hits  # noqa: PLW0603 - counts for the life of the process
     place, _, action = _ARMED.partition("=")
+    if place == "*":
+        with open(action, "a", encoding="utf-8") as file:  # noqa: PTH123 - no import that only a test needs
+            file.write(f"{point}\n")
+        return
     name, _, count = place.partition("#")
     if point != name:
         return

@@ -15,6 +15,11 @@ from store.errors import LeaseLost, StoreUnavailable
 from store.journal import Lease
 
 
+def elapsed() -> float:
+    """Seconds since whenever, those included for which the machine slept: `time.monotonic` leaves them out on Linux."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass
 class Held:
     """A lease in use. `seconds` is its length; `returned`: it went back to the store together with the last write."""
@@ -23,11 +28,11 @@ class Held:
     seconds: float
     returned: bool = False
     lost: bool = False
-    renewed_at: float = field(default_factory=time.monotonic)
+    renewed_at: float = field(default_factory=elapsed)
 
     def assert_fresh(self) -> None:
         """Before an outside call: a process that was suspended past its lease must not act. Raises LeaseLost."""
-        if time.monotonic() - self.renewed_at > self.seconds:
+        if elapsed() - self.renewed_at > self.seconds:
             raise LeaseLost("This process was suspended past its lease; a successor carries on.")
 
 
@@ -56,7 +61,7 @@ async def _renew(store: Store, held: Held, work: asyncio.Task[Any]) -> None:
     while True:
         await asyncio.sleep(held.seconds / 3)
         try:
-            started = time.monotonic()
+            started = elapsed()
             await store.awrite(lambda tx: journal.renew(tx, held.lease, held.seconds))
             held.renewed_at = started
         except LeaseLost:

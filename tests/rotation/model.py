@@ -219,9 +219,12 @@ class KeyProvider(PasswordProvider):
 
     async def revoke(self, target: Any, parameters: Any, credential: Credential) -> None:
         world = target.world
-        world.calls.append(("revoke", credential.values["username"]))
+        user, marker = parameters.username1, credential.values.get("marker")
+        world.calls.append(("revoke", user))
         world.befall("revoke", "before")
-        world.logins[credential.values["username"]].discard(credential.values["password"])
+        keys = world.logins.get(user, set())
+        lost = {key for key in keys if marker and key.endswith(marker)}
+        world.logins[user] = keys - lost - {credential.values.get("password", "")}
 
 
 APP = ModelApp()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +16,16 @@ from tests.rotation.conftest import PLACE, Clock, Ground, published
 from tests.rotation.model import World, lost_answer, unreachable
 
 NEW = {"parameters": {"username1": "new_1", "username2": "new_2"}}
+OLD = {"parameters": {"username1": "app_1", "username2": "app_2"}}
+
+
+class Died(BaseException):
+    """Nothing of ours catches it, as nothing catches SIGKILL."""
+
+
+def die(point: str) -> None:
+    if point == "edit.recorded":
+        raise Died
 
 
 async def held(service: Service) -> list[dict[str, str]]:
@@ -118,6 +130,59 @@ async def test_an_open_attempt_for_a_user_who_leaves_is_abandoned_and_cleaned_up
     await service.scheduler().run_once()
     assert world.logins["app_2"] == set()
     assert (await service.rotations.detail("app")).row.status is not Status.FAILING
+
+
+@pytest.mark.parametrize("type_name", ["model-passwords", "model-keys"])
+async def test_users_who_come_back_are_not_revoked_as_former_ones(
+    ground: Ground, service: Service, world: World, clock: Clock, type_name: str
+) -> None:
+    await ground.create(service, type_name)
+    first = await published(service)
+    await service.edits.edit("app", NEW)
+    clock.advance(days=1)
+    await service.edits.edit("app", OLD)
+    assert (await published(service))["username"] == "app_1"
+    for _ in range(70):
+        clock.advance(days=1)
+        await service.scheduler().run_once()
+        assert world.works(await published(service))
+    assert not world.works(first)
+    assert not world.logins["new_1"]
+
+
+async def test_the_same_edit_again_finishes_the_first_one(
+    ground: Ground, service: Service, world: World, clock: Clock
+) -> None:
+    await ground.create(service)
+    old = await held(service)
+    world.fail("issue", lost_answer(), when="after")
+    with pytest.raises(RotationFailed):
+        await service.edits.edit("app", NEW)
+    await service.edits.edit("app", NEW)
+    assert (await published(service))["username"] == "new_1"
+    assert all(world.works(c) for c in old)
+    clock.advance(days=32)
+    await service.scheduler().run_once()
+    assert not any(world.works(c) for c in old)
+
+
+async def test_a_new_schedule_does_not_hold_up_an_edit_whose_process_died(
+    ground: Ground, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ground.create(service)
+    mortal = ground.start(KEYTURN_LEASE_SECONDS="0.5")
+    with monkeypatch.context() as dying:
+        dying.setattr("app.operations.edits.reached", die)
+        with pytest.raises(Died):
+            await mortal.edits.edit("app", NEW)
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Busy):
+                await service.rotations.pause("app")
+                break
+            await asyncio.sleep(0.02)
+    await service.scheduler().run_once()
+    assert (await published(service))["username"] == "new_1"
 
 
 @pytest.mark.parametrize(

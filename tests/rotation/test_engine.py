@@ -358,6 +358,18 @@ async def test_deleting_with_revocation_kills_both_credentials(ground: Ground, s
     assert await service.secrets.values(PLACE) == {}
 
 
+@pytest.mark.parametrize("type_name", ["model-passwords", "model-keys"])
+async def test_deleting_with_revocation_kills_what_a_lost_answer_left_behind(
+    ground: Ground, service: Service, world: World, type_name: str
+) -> None:
+    world.fail("issue", lost_answer(), when="after")
+    with pytest.raises(RotationFailed):
+        await ground.create(service, type_name)
+    assert any(world.logins.values())
+    await service.rotations.delete("app", revoke=True)
+    assert not any(world.logins.values())
+
+
 async def test_deleting_without_the_switches_keeps_credentials_and_secrets(
     ground: Ground, service: Service, world: World
 ) -> None:
