@@ -1,0 +1,91 @@
+"""One rotation by the engine against the least that changes a password and proves it: ALTER ROLE and one login."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from app.demo.server import PrivateServer
+from app.service import Service, open_service
+from app.settings import load_settings
+from tests.bench.measure import Comparison, Sample, stopwatch
+
+ROUNDS = 80
+WARM_UP = 10
+USERS = ("bare_1", "bare_2", "app_1", "app_2")
+
+
+async def compare() -> list[Comparison]:
+    """Journal, verify and publish included; store on disk, both databases wait for it; admin connections are kept."""
+    result = Comparison("one rotation", "ALTER ROLE, one login", budget=1.5)
+    with _server() as server, tempfile.TemporaryDirectory(prefix="keyturn-bench-") as home:
+        service = open_service(load_settings({"KEYTURN_HOME": home}), "bench")
+        try:
+            with server.connect() as admin:
+                ours = await _by_the_engine(service, server)
+                await result.run(_bare(admin, server), ours, rounds=ROUNDS, warm_up=WARM_UP)
+        finally:
+            await service.aclose()
+    return [result]
+
+
+@contextmanager
+def _server() -> Iterator[PrivateServer]:
+    with PrivateServer(settings={"fsync": "on"}) as server:
+        with server.connect() as admin:
+            for user in USERS:
+                admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(user)))
+        yield server
+
+
+def _bare(admin: psycopg.Connection[TupleRow], server: PrivateServer) -> Sample:
+    users = cycle(USERS[:2])
+
+    async def once() -> float:
+        with stopwatch() as watch:
+            user, password = next(users), secrets.token_urlsafe(36)
+            verifier = admin.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
+            change = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            admin.execute(change.format(sql.Identifier(user), sql.Literal(verifier)))
+            server.connect(user=user, password=password).close()
+        return watch.ms
+
+    return once
+
+
+async def _by_the_engine(service: Service, server: PrivateServer) -> Sample:
+    credentials = {
+        "host": server.host,
+        "port": server.port,
+        "database": "postgres",
+        "username": server.superuser,
+        "password": server.password,
+        "sslEnabled": False,
+    }
+    connection = {"name": "bench", "method": "username-and-password", "credentials": credentials}
+    await service.connections.add("postgres", connection)
+    body = {
+        "name": "bench",
+        "projectId": "default",
+        "connectionId": "bench",
+        "environment": "prod",
+        "secretPath": "/",
+        "rotationInterval": 30,
+        "parameters": {"username1": USERS[2], "username2": USERS[3]},
+        "secretsMapping": {"username": "DB_USER", "password": "DB_PASSWORD"},
+    }
+    rotation = (await service.creation.create("postgres-credentials", body)).rotation
+
+    async def once() -> float:
+        with stopwatch() as watch:
+            await service.context.engine.rotate(rotation.id, "bench")
+        return watch.ms
+
+    return once
