@@ -162,6 +162,8 @@ class Provider(Protocol):
     """How many consecutive successful `verify` calls make a credential good."""
     verify_patience: float
     """Seconds for which a refusal by `verify` may just mean "not yet" (caches, propagation)."""
+    restores: bool
+    """Whether `issue` with a slot's own credential as the candidate makes that work again (passwords, not keys)."""
     retires: bool
     """Whether what a slot held before must be removed by `retire` after publication."""
 

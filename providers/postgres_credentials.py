@@ -101,6 +101,7 @@ class PostgresCredentialsProvider:
     verify_successes = 1
     # A pooler may remember the old password for a moment.
     verify_patience = 5.0
+    restores = True
     retires = False
 
     def check_parameters(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> list[Problem]:

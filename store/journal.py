@@ -106,6 +106,50 @@ def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> 
     return [lease for lease in taken if lease]
 
 
+def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> str | None:
+    """The published rotation whose credentials nobody has tried for longest, if that is too long; it counts as tried.
+
+    It takes no lease: a look must not keep a person waiting. What is failing or being deleted is left to others.
+    """
+    found = tx.session.scalars(
+        select(Rotation)
+        .where(
+            col(Rotation.last_rotated_at).is_not(None),
+            col(Rotation.deletion).is_(None),
+            col(Rotation.failures) == 0,
+            col(Rotation.checked_at) < checked_before,
+        )
+        .order_by(col(Rotation.checked_at))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).first()
+    if found is None:
+        return None
+    found.checked_at = now
+    return found.id
+
+
+def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor: str, now: datetime) -> None:
+    """What a look at both credentials found. Only what changed makes an event."""
+    rotation = hold(tx, lease)
+    news = [("failed", drift)] if drift and drift != rotation.drift else []
+    news += [("success", text) for text in healed]
+    if rotation.drift and not drift:
+        news.append(("success", "The published credential logs in again."))
+    rotation.drift, rotation.updated_at = drift, now
+    for result, message in news:
+        events.append(
+            tx,
+            at=now,
+            actor=actor,
+            action="secret-rotation-check-credentials",
+            result=result,
+            subject=rotation.name,
+            rotation_id=rotation.id,
+            message=message,
+        )
+
+
 def seconds_to_next(tx: Tx, now: datetime) -> float | None:
     """How long until `claim_due` finds something: a due time comes, or the lease of something due runs out."""
     free = tx.session.scalar(select(func.min(Rotation.due_at)).where(col(Rotation.lease_until) < db_epoch()))
@@ -426,6 +470,8 @@ def _published(tx: Tx, p: Publication) -> dict[str, Any]:
         "last_rotation_job_id": p.attempt.id,
         "is_last_rotation_manual": p.manual,
         "next_rotation_at": p.next_rotation_at,
+        "checked_at": p.now,
+        "drift": None,
     }
 
 

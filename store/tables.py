@@ -69,6 +69,7 @@ class Rotation(SQLModel, table=True):
     `rotation_status` is null until the first attempt ended, then "success" or "failed".
     `deletion` is set while a deletion is being carried out: {"revoke": bool, "delete_secrets": bool}.
     `succession` is set while an edit that changes who is rotated is being carried out: the new parameters.
+    `drift` says that the published credential was found not to log in any more, `checked_at` when that was looked at.
     `guard` is "warn", "wait" or "off"; `guard_since` is when it first held the run that is due back.
     """
 
@@ -107,6 +108,8 @@ class Rotation(SQLModel, table=True):
     guard: str = Field(default="warn", max_length=8)
     guard_wait_hours: int = 24
     guard_since: datetime | None = None
+    checked_at: datetime | None = None
+    drift: str | None = Field(default=None, max_length=1024)
 
     created_at: datetime
     updated_at: datetime

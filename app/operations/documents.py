@@ -84,7 +84,7 @@ def row_of(row: Rotation, place: FolderPlace, connection: str, now: datetime) ->
         next_at=row.retry_at or row.next_rotation_at,
         last_rotated_at=row.last_rotated_at,
         last_result=row.rotation_status or "",
-        last_message=row.last_rotation_message or "",
+        last_message=row.drift or row.last_rotation_message or "",
         failures=row.failures,
     )
 

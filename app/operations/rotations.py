@@ -114,6 +114,18 @@ class Rotations:
         )
         return results
 
+    async def heal(self, ref: str, listener: Listener = nobody) -> list[SlotCheck]:
+        """Set every password that somebody changed at the target back to what the store holds, then check again.
+
+        Raises Busy, RotationFailed.
+        """
+        row = await self.context.store.aread(lambda tx: rotation_by(tx, ref))
+        try:
+            await self.context.engine.checkup(row.id, self.context.actor, listener, heal_active=True)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
+        return await self.check(ref)
+
     async def delete(
         self, ref: str, *, revoke: bool = False, delete_secrets: bool = False, listener: Listener = nobody
     ) -> SecretRotation:

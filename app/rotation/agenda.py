@@ -10,7 +10,7 @@ from typing import Any
 from providers.base import Provider
 from store.journal import Job
 
-SCHEDULE, MANUAL, CREATE, EDIT = "schedule", "manual", "create", "edit"
+SCHEDULE, MANUAL, CREATE, EDIT, HEAL = "schedule", "manual", "create", "edit", "heal"
 RESUME = "resume"
 """An open attempt was just brought to its end: that was the work, but for a creation or an edit to be finished."""
 
@@ -60,7 +60,8 @@ def resumption(job: Job, provider: Provider) -> Fill:
         slots = _inherited(job, provider)
         active = job.rotation.active_index if row.trigger == EDIT else row.slot
     left = [slot for slot in slots if slot != row.slot or row.trigger not in (CREATE, EDIT)]
-    return Fill(row.slot, row.trigger, row.parameters, last=not left, active=row.slot == active)
+    becomes_active = row.slot == active and row.trigger != HEAL
+    return Fill(row.slot, row.trigger, row.parameters, last=not left, active=becomes_active)
 
 
 def principals(job: Job, provider: Provider) -> set[str]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
-from app.rotation.agenda import SCHEDULE, principals
+from app.rotation.agenda import HEAL, SCHEDULE, principals
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held
 from app.rotation.redact import redact
@@ -164,7 +164,7 @@ class AttemptRun:
 
     async def _issue(self, *, again: bool) -> StoredCredential:
         job, slot, rotation = self.around.job, self.row.slot, self.around.job.rotation
-        published = job.rotation.last_rotated_at is not None
+        published = job.rotation.last_rotated_at is not None and self.row.trigger != HEAL
         request = Issue(
             slot=slot,
             candidate=_credential(self.attempt.candidate),

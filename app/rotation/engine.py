@@ -7,18 +7,21 @@ A process that dies anywhere is succeeded by one that takes the lease and resume
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
-from app.rotation.agenda import MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption
-from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, telling
+from app.rotation.agenda import HEAL, MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption
+from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, secrets_of, telling
 from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, holding
+from app.rotation.redact import redact
 from app.rotation.targets import Targets
 from app.views import Progress
-from providers.base import CandidateRequest, Guarded
+from providers.base import CandidateRequest, Credential, CredentialRefused, Guarded, Provider, Target, TargetError
 from providers.registry import provider as provider_of
 from store import journal
 from store.database import Store
@@ -72,6 +75,34 @@ class Engine:
                 await self._defer(held, error, actor)
                 raise
 
+    async def next_unchecked(self, older_than: timedelta) -> str | None:
+        """The rotation that `checkup` should look at now, if any; it counts as looked at."""
+        now = self.clock()
+        return await self.store.awrite(lambda tx: journal.next_unchecked(tx, now - older_than, now))
+
+    async def checkup(
+        self, rotation_id: str, actor: str, listener: Listener = nobody, *, heal_active: bool = False
+    ) -> None:
+        """Try both credentials; set back what somebody changed, the published one only when asked, and say so.
+
+        The lease is taken only when there is something to write. Raises LeaseBusy, LeaseLost, RotationFailed.
+        """
+        job = await self.store.aread(lambda tx: journal.load(tx, rotation_id))
+        target = await self.targets.get(job.connection, job.connection_secrets)
+        refused = await refusals(job, provider_of(job.rotation.type), target)
+        if not refused and job.rotation.drift is None:
+            return
+        lease = await self.claim(rotation_id)
+        async with holding(self.store, lease, self.lease_seconds) as held:
+            try:
+                work = Work(self, held, HEAL, actor, listener, force=True)
+                await work.mend(job, refused, heal_active=heal_active)
+            except (RotationFailed, LeaseLost, StoreUnavailable):
+                raise
+            except Exception as error:
+                await self._defer(held, error, actor)
+                raise
+
     async def _defer(self, held: Held, error: Exception, actor: str) -> None:
         """What cannot begin must not be tried in a tight circle."""
         known, now = explain(error), self.clock()
@@ -111,6 +142,35 @@ class Work:
             next_at = around.job.rotation.next_rotation_at
             await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease, next_at))
 
+    async def mend(self, seen: Job, refused: Mapping[int, str], *, heal_active: bool) -> None:
+        """Act on refusals that were seen before the lease was taken, unless something else happened meanwhile."""
+        around = await self._look()
+        job, healed, drift = around.job, list[str](), None
+        if job.open or job.rotation.deletion or job.rotation.succession or job.credentials != seen.credentials:
+            return
+        for slot, refusal in refused.items():
+            active, identity = slot == job.rotation.active_index, self._identity(around, slot)
+            if around.provider.restores and (heal_active or not active):
+                await self._heal(around, slot)
+                healed.append(f"{identity}'s password had been changed by somebody; it was set back.")
+            elif active:
+                drift = f"The published credential of {identity} no longer logs in: {refusal}"
+        await self.engine.store.awrite(
+            lambda tx: journal.checked(
+                tx, self.held.lease, drift=drift, healed=healed, actor=self.actor, now=self.engine.clock()
+            )
+        )
+
+    def _identity(self, around: Surroundings, slot: int) -> str:
+        parameters = around.job.credential_parameters[slot]
+        return around.provider.identity(around.provider.parameters.model_validate(parameters), slot)
+
+    async def _heal(self, around: Surroundings, slot: int) -> None:
+        fill = Fill(slot, HEAL, around.job.credential_parameters[slot], last=True, active=False)
+        planned = await self._plan(around, fill, candidate=around.job.credentials[slot])
+        run = AttemptRun(around, planned, resumed=False, last=False, active=False)
+        await run.carry_out()
+
     async def _retire(self, around: Surroundings) -> None:
         now = self.engine.clock()
         for attempt in around.job.retiring:
@@ -146,13 +206,11 @@ class Work:
             )
         )
 
-    async def _plan(self, around: Surroundings, fill: Fill) -> OpenAttempt:
+    async def _plan(self, around: Surroundings, fill: Fill, candidate: StoredCredential | None = None) -> OpenAttempt:
         """Commit the intent: the candidate is sealed in the journal before anything outside happens."""
         rotation, now, provider = around.job.rotation, self.engine.clock(), around.provider
-        parameters = provider.parameters.model_validate(fill.parameters)
         attempt_id = new_id(self.engine.random)
-        request = CandidateRequest(fill.slot, attempt_id, now, rotation.rotation_interval, self.engine.random.choice)
-        candidate = provider.candidate(parameters, request)
+        stored = candidate or self._candidate(around, fill, attempt_id, now)
         looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
         row = Attempt(
             id=attempt_id,
@@ -167,10 +225,15 @@ class Work:
             sealed_candidate=b"",
             parameters=dict(fill.parameters),
         )
-        stored = StoredCredential(candidate.values, candidate.expires_at)
         with telling(around, row, "plan") as step:
             await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, stored, step.done()))
         return OpenAttempt(row, stored, None, None)
+
+    def _candidate(self, around: Surroundings, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
+        days, choice = around.job.rotation.rotation_interval, self.engine.random.choice
+        parameters = around.provider.parameters.model_validate(fill.parameters)
+        made = around.provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))
+        return StoredCredential(made.values, made.expires_at)
 
     async def _look(self) -> Surroundings:
         """Everything the work needs, as it is now."""
@@ -187,3 +250,17 @@ class Work:
             listener=self.listener,
             force=self.force,
         )
+
+
+async def refusals(job: Job, provider: Provider, target: Target) -> dict[int, str]:
+    """The slots whose stored credential does not log in, and why. What is unclear is not in it."""
+    refused = {}
+    for slot, held in sorted(job.credentials.items()):
+        parameters = provider.parameters.model_validate(job.credential_parameters[slot])
+        try:
+            await provider.verify(target, parameters, Credential(held.values, held.expires_at))
+        except CredentialRefused as error:
+            refused[slot] = redact(error.message, secrets_of(job, provider))
+        except TargetError:
+            continue
+    return refused

@@ -1,7 +1,7 @@
 """The loop: claims what is due, runs it, sleeps until the next moment that matters.
 
 Its state is in the store, so any number of loops may share one store: a lease makes each due rotation run once. It
-wakes for the next due time, when another process changed the store, and at least every `HEARTBEAT` (wall clocks jump).
+wakes for the next due time, when another process changed the store, and at least every `LONGEST_PAUSE`: clocks jump.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation.agenda import SCHEDULE
@@ -18,12 +20,12 @@ from app.rotation.attempt import Listener
 from app.rotation.engine import Engine, nobody
 from store import journal
 from store.changes import ChangeWatch
-from store.errors import LeaseLost, StoreError
+from store.errors import LeaseBusy, LeaseLost, StoreError
 from store.journal import Lease
 
 log = logging.getLogger("keyturn.scheduler")
 
-HEARTBEAT = 30.0
+LONGEST_PAUSE = 30.0
 CHANGE_POLL = 0.5
 SHORTEST_PAUSE = 0.02
 PARK_AFTER = 20.0
@@ -32,12 +34,14 @@ _PAUSE_AFTER_ERROR = 5.0
 
 @dataclass
 class Scheduler:
-    """`concurrency`: how many attempts run at once. `idle` is told when there is nothing due (for `--once`)."""
+    """`concurrency`: how many attempts run at once. `on_outcome` is told each rotation's id and its error, if any."""
 
     engine: Engine
     actor: str = "scheduler"
     concurrency: int = 4
     listener: Listener = nobody
+    checkup_every: timedelta = timedelta(hours=6)
+    """How often both credentials of an idle rotation are tried (drift)."""
     on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None
     _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
@@ -46,9 +50,10 @@ class Scheduler:
         watch = ChangeWatch(self.engine.store)
         try:
             while not stop.is_set():
-                pause = HEARTBEAT
+                pause = LONGEST_PAUSE
                 try:
                     await self._start_due()
+                    await self._start_checkup()
                     pause = await self._seconds_to_next()
                 except StoreError as error:
                     log.error("store: %s %s", error.message, error.remedy)
@@ -80,34 +85,53 @@ class Scheduler:
         free = self.concurrency - len(self._running)
         leases = await self.engine.claim_due(free) if free > 0 else []
         for lease in leases:
-            task = asyncio.create_task(self._carry_out(lease))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._start(self._carry_out(lease))
         return len(leases)
 
+    async def _start_checkup(self) -> None:
+        """One at a time, and only while there is room for what is due."""
+        if len(self._running) + 1 < self.concurrency or not self._running:
+            rotation_id = await self.engine.next_unchecked(self.checkup_every)
+            if rotation_id is not None:
+                self._start(self._look_after(rotation_id))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _look_after(self, rotation_id: str) -> None:
+        try:
+            await self.engine.checkup(rotation_id, self.actor, self.listener)
+        except (LeaseBusy, LeaseLost):
+            return  # somebody works on it right now: that is a better look than ours
+        except Exception as failure:  # one rotation must not end the loop
+            known = explain(failure)
+            log.error("checkup of %s: %s", rotation_id, known.message if known else type(failure).__name__)
+
     async def _carry_out(self, lease: Lease) -> None:
-        error: str | None = None
+        rotation_id, error = lease.rotation_id, None
         try:
             await self.engine.carry_out(lease, SCHEDULE, self.actor, self.listener)
         except RotationFailed as failure:
             error = failure.message
         except Postponed as held:
-            log.info("rotation %s: %s", lease.rotation_id, held.message)
+            log.info("rotation %s: %s", rotation_id, held.message)
         except LeaseLost:
-            log.warning("rotation %s: lease lost, a successor carries on", lease.rotation_id)
+            log.warning("rotation %s: lease lost, a successor carries on", rotation_id)
             return
         except Exception as failure:  # one rotation must not end the loop
             known = explain(failure)
             error = known.message if known else f"unexpected {type(failure).__name__}"
-            log.error("rotation %s: %s", lease.rotation_id, error)
-        self.on_outcome(lease.rotation_id, error)
+            log.error("rotation %s: %s", rotation_id, error)
+        self.on_outcome(rotation_id, error)
 
     async def _seconds_to_next(self) -> float:
         if len(self._running) >= self.concurrency:
-            return HEARTBEAT
+            return LONGEST_PAUSE
         now = self.engine.clock()
         seconds = await self.engine.store.aread(lambda tx: journal.seconds_to_next(tx, now))
-        return HEARTBEAT if seconds is None else min(max(seconds, SHORTEST_PAUSE), HEARTBEAT)
+        return LONGEST_PAUSE if seconds is None else min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)
 
     async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float) -> None:
         """Until the time is up, `stop` is set, an attempt ends, or another process changed the store."""

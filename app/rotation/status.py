@@ -18,7 +18,7 @@ def status_of(rotation: Rotation, now: datetime) -> Status:
         return Status.DELETING
     if rotation.lease_owner and rotation.lease_until > now.timestamp():
         return Status.CREATING if creating else Status.ROTATING
-    if rotation.rotation_status == "failed":
+    if rotation.rotation_status == "failed" or rotation.drift:
         return Status.FAILING
     if creating:
         return Status.CREATING

@@ -132,6 +132,7 @@ class PasswordProvider:
     initial_slots: tuple[int, ...] = (1, 0)
     verify_successes = 1
     verify_patience = 0.0
+    restores = True
     retires = False
 
     def check_parameters(self, parameters: Any, connection: Mapping[str, Any]) -> list[Problem]:
@@ -189,6 +190,7 @@ class KeyProvider(PasswordProvider):
     initial_slots: tuple[int, ...] = (0,)
     verify_successes = 3
     verify_patience = 60.0
+    restores = False
     retires = True
 
     def identity(self, parameters: Any, slot: int) -> str:

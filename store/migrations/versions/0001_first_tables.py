@@ -118,6 +118,8 @@ def upgrade() -> None:
         sa.Column("guard", sa.String(8), nullable=False),
         sa.Column("guard_wait_hours", sa.Integer(), nullable=False),
         sa.Column("guard_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drift", sa.String(1024), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["connection_id"], ["connection.id"], name="fk_rotation_connection_id"),
