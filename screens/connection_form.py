@@ -1,0 +1,193 @@
+"""A new connection: who changes the credentials at the target. It is tried out before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from app.forms import FormField, Kind, nested
+from screens import look
+from screens.form_screen import HELP_KEY, FormScreen
+from screens.text import plain
+from screens.troubles import told
+from screens.widgets.controls import Choice, CopyBlock, Line, Push, text_of
+from screens.widgets.field import Field
+from screens.widgets.form import Form, given, made
+
+if TYPE_CHECKING:
+    from app.operations.catalog import ConnectionForm
+    from app.service import Service
+
+Problems = list[tuple[str, str]]
+CREDENTIALS = "credentials."
+
+
+class ConnectionFormScreen(FormScreen[str | None]):
+    """Dismissed with the name of the connection that was kept, None for none.
+
+    The fields are those that the app declares. What is secret stays in its field: it is in no draft and on no line.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+n", "save", "Save", tooltip="Log in; keep the connection when that works"),
+        Binding("ctrl+t", "test", "Test", tooltip="Log in, and keep nothing"),
+        Binding("escape", "back", "Back", tooltip="Leave without saving, or stop waiting for the server"),
+        HELP_KEY,
+    ]
+
+    def __init__(self, service: Service, app: str) -> None:
+        super().__init__(
+            "New connection",
+            Push("Back", "back"),
+            Push("Test", "test", help="Logs in with what you entered, and keeps nothing."),
+            Push("Save", "save", primary=True, help="Logs in, and keeps the connection when that works."),
+        )
+        self._service, self._app = service, app
+        self._declared: ConnectionForm = service.catalog.connection_form(app)
+        self._result: list[Widget] = []
+        self._judged: set[str] = set()
+        self._revision = 0
+        self.about = f"Admin access to {self._declared.title}, sealed in the store. It is tried out before it is kept."
+
+    async def on_mount(self) -> None:
+        await self.replace(self._fields())
+        self.say(self.about)
+        self.focus_first()
+
+    def _fields(self) -> Iterable[Widget]:
+        yield Field(
+            "Name",
+            Line(placeholder="billing-db"),
+            key="name",
+            help="What you will know it by: small letters, digits and hyphens; at most 32 characters.",
+        )
+        yield Field("Description", Line(placeholder="optional"), key="description", help="For those after you.")
+        if len(self._declared.methods) > 1:
+            methods = [(method, method) for method in self._declared.methods]
+            yield Field("Method", Choice(methods, self._declared.method), key="method", help="How to log in.")
+        for field in self._declared.fields:
+            yield made(field, prefix=CREDENTIALS)
+
+    # What was entered ------------------------------------------------------------------------------------------------
+
+    def _body(self) -> dict[str, Any]:
+        texts = {field.key: text_of(field.control) for field in self.form.fields}
+        credentials = nested(_complete(self._declared.fields, texts))
+        body = {
+            "name": texts["name"],
+            "description": texts["description"].strip(),
+            "method": self._declared.method,
+            "credentials": credentials,
+        }
+        return {key: value for key, value in body.items() if value != ""}
+
+    async def _problems(self) -> Problems:
+        found = await self._service.connections.problems(self._app, self._body())
+        return [(problem.field, problem.message) for problem in found]
+
+    @on(Form.Changed)
+    async def _changed(self, event: Form.Changed) -> None:
+        event.stop()
+        self._revision += 1
+        event.field.error = ""
+        if event.field.key == "method" and event.text != self._declared.method:
+            self._declared = self._service.catalog.connection_form(self._app, event.text)
+            await self.replace(self._fields())
+            self.focus_first()
+
+    @on(Form.Left)
+    def _left(self, event: Form.Left) -> None:
+        event.stop()
+        if event.field.is_attached:
+            self._judged.add(event.field.key)
+            self._judge()
+
+    @work(exclusive=True, group="judge")
+    async def _judge(self) -> None:
+        """Say what is wrong with the fields that were left, once something is in them."""
+        revision = self._revision
+        with self.telling():
+            found = await self._problems()
+            if revision == self._revision:
+                filled = {f.key for f in self.form.fields if f.key in self._judged and (f.error or text_of(f.control))}
+                self.form.show_errors(found, frozenset(filled))
+
+    # Test and save ---------------------------------------------------------------------------------------------------
+
+    @on(Form.Submitted)
+    def _submitted(self) -> None:
+        self.query_one("#test").focus()
+
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        await self.run_action(event.button.id or "")
+
+    @work(exclusive=True, group="target")
+    async def action_test(self) -> None:
+        if not await self._valid():
+            return
+        with self.telling(), self.busy("logging in"):
+            found = await self._service.connections.try_out(self._app, self._body())
+            if found.ok:
+                await self._show(f"{look.glyphs().healthy} Logged in: {found.text}", look.GOOD)
+            else:
+                await self._show(f"{look.glyphs().failed} {found.text}", look.BAD, found.remedy)
+
+    @work(exclusive=True, group="target")
+    async def action_save(self) -> None:
+        if not await self._valid():
+            return
+        try:
+            with self.busy("logging in"):
+                added = await self._service.connections.add(self._app, self._body())
+        except Exception as error:
+            found = told(error)
+            await self._show(f"{look.glyphs().failed} Not saved. {found.message}", look.BAD, found.remedy)
+        else:
+            self.app.notify(f"Connection {added.connection.name} is kept. {added.tested}", markup=False)
+            self.dismiss(added.connection.name)
+
+    async def _valid(self) -> bool:
+        await self._show("", look.MUTED)
+        with self.telling():
+            found = await self._problems()
+            self.complain(found)
+            return not found
+        return False
+
+    async def _show(self, text: str, tone: str, remedy: str = "") -> None:
+        """The outcome, above the fields, in place of the last one."""
+        before, self._result = self._result, []
+        if text:
+            self._result.append(Static(plain(text, look.STYLES[tone]), classes="lead"))
+        if remedy:
+            self._result.append(CopyBlock(remedy))
+        with self.app.batch_update():
+            for widget in before:
+                await widget.remove()
+            await self.form.mount_all(self._result, before=0)
+            if self._result:
+                self.form.scroll_home(animate=False)
+
+    def action_back(self) -> None:
+        waiting = [worker for worker in self.workers if worker.group == "target" and worker.node is self]
+        running = [worker for worker in waiting if worker.is_running]
+        for worker in running:
+            worker.cancel()
+        if running:
+            self.say("Stopped waiting. Nothing was kept.", look.WARN)
+        else:
+            self.dismiss(None)
+
+
+def _complete(fields: Iterable[FormField], texts: dict[str, str]) -> dict[str, object]:
+    """As `given`, and switches always: a body says plainly whether TLS is on."""
+    fields = list(fields)
+    switches = {f.key: texts[f"{CREDENTIALS}{f.key}"] == "true" for f in fields if f.kind is Kind.SWITCH}
+    return {**given(fields, texts, prefix=CREDENTIALS), **switches}

@@ -1,0 +1,148 @@
+"""What all screens that ask for something have in common: a form that scrolls, and below it help, buttons and keys."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.types import CSSPathType
+from textual.widget import Widget
+from textual.widgets import Button, Input, Select, Static, TextArea
+
+from screens import look
+from screens.text import one_line, plain
+from screens.troubles import told
+from screens.widgets.bars import KeyBar, TitleBar, rule
+from screens.widgets.controls import Push
+from screens.widgets.field import Field
+from screens.widgets.form import Form
+
+Result = TypeVar("Result")
+FEW = 6
+"""So many fields have room for a blank line between them."""
+HELP_KEY = Binding("f1", "app.help", "Help", tooltip="This field, and all keys")
+TALL = 30
+"""From so many rows on there is room for borders."""
+
+
+class FormScreen(Screen[Result]):
+    """Title, form, hint, buttons, keys. The hint is the help of whatever has the focus."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = "form_screen.tcss"
+    AUTO_FOCUS = None
+
+    def __init__(self, title: str, *buttons: Push) -> None:
+        super().__init__()
+        self._heading, self._buttons = title, buttons
+        self.about = ""
+        """What this screen is for: shown by help, and as a hint while nothing better is known."""
+        self.form = Form(id="form")
+        self._hint, self._status = Static(id="hint"), Static(id="status")
+
+    def above(self) -> Iterable[Widget]:
+        """What stands between title and form."""
+        return ()
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self._heading)
+        yield from self.above()
+        yield rule()
+        yield self.form
+        yield self._hint
+        with Horizontal(id="buttons"):
+            yield from self._buttons
+            yield self._status
+        yield KeyBar()
+
+    async def replace(self, widgets: Iterable[Widget]) -> None:
+        """Another body, drawn at once."""
+        with self.app.batch_update():
+            await self.form.remove_children()
+            await self.form.mount_all(shown := list(widgets))
+            self.form.set_class(0 < sum(isinstance(widget, Field) for widget in shown) <= FEW, "-airy")
+            self.form.scroll_home(animate=False)
+            self.fit()
+
+    def on_resize(self) -> None:
+        self.fit()
+
+    def fit(self) -> None:
+        """Borders where there is room for them."""
+        compact = self.app.size.height < TALL
+        for control in self.query("Input, TextArea, Select, Button"):
+            if isinstance(control, Input | TextArea | Select | Button):
+                control.compact = compact
+
+    def focus_first(self) -> None:
+        """The first thing of the form that can have the focus, once it is there."""
+        self.call_after_refresh(self._focus_first)
+
+    def _focus_first(self) -> None:
+        for widget in self.focus_chain:
+            if self.form in widget.ancestors:
+                widget.focus()
+                return
+
+    def say(self, text: str, tone: str = look.MUTED) -> None:
+        """Something about what is being done, until the focus moves on."""
+        self._hint.update(plain(one_line(text), look.STYLES[tone]))
+
+    def note(self, text: str, tone: str = look.MUTED) -> None:
+        """A few words beside the buttons, which stay."""
+        self._status.update(plain(one_line(text), look.STYLES[tone]))
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """An error of the service is said, and nothing that was entered is lost by it."""
+        try:
+            yield
+        except Exception as error:
+            found = told(error)
+            self.say(f"{found.message} {found.remedy}", look.BAD)
+
+    @contextlib.contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Say beside the buttons what is being waited for, and for how long."""
+        started = time.monotonic()
+
+        def show() -> None:
+            seconds = f" {time.monotonic() - started:.0f} s" if time.monotonic() - started >= 1 else ""
+            self.note(f"{look.glyphs().busy} {what}{look.glyphs().ellipsis}{seconds}", look.BUSY)
+
+        show()
+        timer = self.set_interval(0.5, show)
+        try:
+            yield
+        finally:
+            timer.stop()
+            if self.is_running:
+                self.note("")
+
+    def complain(self, problems: Iterable[tuple[str, str]]) -> None:
+        """Each under its field, the first of these focused; what belongs to no field is said."""
+        problems = list(problems)
+        wrong = self.form.show_errors(problems)
+        if wrong:
+            self.form.focus_field(wrong[0])
+            number = "One field needs" if len(wrong) == 1 else f"{len(wrong)} fields need"
+            self.note(f"{number} another look.", look.BAD)
+        elif problems:
+            self.say(problems[0][1], look.BAD)
+
+    @on(Form.Entered)
+    def _show_help(self, event: Form.Entered) -> None:
+        event.stop()
+        self._explain(event.field.label if event.field else "", getattr(event.field or event.widget, "help", ""))
+
+    def _explain(self, label: str, help_text: str) -> None:
+        self._hint.update(plain(one_line(help_text or self.about), look.STYLES[look.MUTED]))
+        about = f"{self.about}\n\n{label}: {help_text}" if label else self.about
+        self.HELP = Content(one_line(about)).plain if not label else about  # type: ignore[misc]
