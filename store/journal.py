@@ -400,7 +400,8 @@ class Publication:
     manual: bool
     next_rotation_at: datetime | None
     now: datetime
-    done: StepDone
+    done: Callable[[], StepDone]
+    """Asked as late as possible, so that the step's time holds most of its own writing."""
     new_id: Callable[[], str]
     last: bool
     """Whether this is the last slot of the work."""
@@ -411,7 +412,7 @@ class Publication:
 def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     """One transaction: the slot's credential, activeIndex, the mapped secrets, the schedule, the event."""
     rotation, attempt = p.rotation, p.attempt
-    steps = _advance(tx, lease, attempt, p.done, p.now, error=None, message=None, **_end_of_attempt(tx, p))
+    _check(tx, lease)
     rotations.put_credential(
         tx,
         id=p.new_id(),
@@ -427,6 +428,7 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     if p.active:
         secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
         changes |= _published(tx, p)
+    steps = _advance(tx, lease, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
     if p.succeeds is not None:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:

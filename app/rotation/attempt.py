@@ -225,7 +225,7 @@ class AttemptRun:
                 manual=row.trigger != SCHEDULE,
                 next_rotation_at=self._next_rotation(now),
                 now=now,
-                done=step.done(),
+                done=step.done,
                 new_id=lambda: new_id(self.around.random),
                 last=self.last,
                 release=self.last and previous is None,
