@@ -1,0 +1,60 @@
+"""The command line: parsing and printing. Every rule is the service's.
+
+Nothing heavy is imported before a command needs it: `keyturn --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from app.cli import output
+from app.cli.endings import OutputClosed, Terminated
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+EXIT_INTERRUPTED, EXIT_PIPE_CLOSED, EXIT_TERMINATED = 130, 141, 143  # as the shell counts signals
+_JOURNALED = "What had begun is journaled: the loop, or the same command, carries on from there."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return its exit code. No exception and no traceback leaves."""
+    output.prepare()
+    try:
+        code = _carry_out(sys.argv[1:] if argv is None else list(argv))
+        output.flush()
+        return code
+    except OutputClosed:
+        output.abandon()
+        return EXIT_PIPE_CLOSED
+    except KeyboardInterrupt:
+        output.note(f"Interrupted. {_JOURNALED}")
+        return EXIT_INTERRUPTED
+    except Terminated:
+        output.note(f"Terminated. {_JOURNALED}")
+        return EXIT_TERMINATED
+    except Exception as error:
+        from app.cli.failures import report
+
+        return report(error)
+
+
+def _carry_out(words: list[str]) -> int:
+    from app.cli.parser import parse
+
+    try:
+        args = parse(words)
+    except SystemExit as ended:  # argparse has printed help, the version or what is wrong
+        return ended.code if isinstance(ended.code, int) else 0
+    return _handler(args.handler)(args)
+
+
+def _handler(path: str) -> Callable[[Namespace], int]:
+    """The function that "module:name" stands for: only the chosen command's module is imported."""
+    from importlib import import_module
+
+    module, _, name = path.partition(":")
+    found: Callable[[Namespace], int] = getattr(import_module(f"app.cli.{module}"), name)
+    return found

@@ -1,0 +1,97 @@
+"""`keyturn connections`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from app.cli import output
+from app.cli.body import read_body
+from app.cli.running import use
+from app.errors import EXIT_FAILED
+from app.service import Service
+
+
+def add(args: Namespace) -> int:
+    body = read_body(args.file)
+
+    async def work(service: Service) -> int:
+        added = await service.connections.add(args.app, body)
+        output.ignored(added.ignored)
+        if args.json:
+            output.json_line({"appConnection": output.model_json(added.connection)})
+        else:
+            output.line(output.clean(f"Added {added.connection.name}: {added.tested}"))
+        return 0
+
+    return use(work)
+
+
+def show_all(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        if args.json:
+            documents = await service.connections.documents()
+            output.json_line({"appConnections": [output.model_json(document) for document in documents]})
+            return 0
+        views = await service.connections.views()
+        output.table(
+            ("NAME", "APP", "METHOD", "ADDRESS", "USED BY"),
+            [(view.name, view.app, view.method, view.summary, ", ".join(view.used_by)) for view in views],
+            empty="There are no connections. Add one: keyturn connections add postgres --file body.json",
+        )
+        return 0
+
+    return use(work)
+
+
+def show(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        if args.json:
+            document = await service.connections.document(args.name)
+            output.json_line({"appConnection": output.model_json(document)})
+            return 0
+        view = await service.connections.view(args.name)
+        output.pairs(
+            [
+                ("name", view.name),
+                ("id", view.id),
+                ("app", view.app_title),
+                ("method", view.method),
+                ("description", view.description),
+                *((name, _text(value)) for name, value in view.settings.items()),
+                ("used by", ", ".join(view.used_by)),
+            ]
+        )
+        return 0
+
+    return use(work)
+
+
+def test(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        tested = await service.connections.test(args.name)
+        if args.json:
+            output.json_line(output.view_json(tested))
+        elif tested.ok:
+            output.line(output.clean(tested.text))
+        if not tested.ok:
+            output.complain(tested.text, tested.remedy)
+        return 0 if tested.ok else EXIT_FAILED
+
+    return use(work)
+
+
+def remove(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        document = await service.connections.document(args.name)
+        name = await service.connections.remove(document.id)
+        if args.json:
+            output.json_line({"appConnection": output.model_json(document)})
+        else:
+            output.line(output.clean(f"Removed {name}."))
+        return 0
+
+    return use(work)
+
+
+def _text(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,34 @@
+"""What a person reads when something went wrong, and the exit code."""
+
+from __future__ import annotations
+
+import os
+
+from app.cli.output import complain
+from app.errors import EXIT_FAILED, InvalidInput, explain
+from app.settings import load_settings
+
+
+def report(error: Exception) -> int:
+    """Say what happened and what to do; a defect goes to the log file, and here is told where that is."""
+    known = explain(error)
+    if known is None:
+        complain(_defect(error))
+        return EXIT_FAILED
+    message = known.message
+    if isinstance(error, InvalidInput) and len(error.problems) > 1:
+        message = f"{len(error.problems)} things are not valid; nothing was changed.\n{message}"
+    complain(message, known.remedy)
+    return known.exit_code
+
+
+def _defect(error: Exception) -> str:
+    from app.logs import record_defect
+
+    what = f"Unexpected {type(error).__name__}, which is a defect of Keyturn."
+    try:
+        log_file = load_settings(os.environ).log_file
+        record_defect(error, log_file)
+    except Exception as trouble:  # nothing may hide the first error, or show its text
+        return f"{what} Its details could not be written to the log ({type(trouble).__name__})."
+    return f"{what} Details for a report are in {log_file}"

@@ -1,0 +1,219 @@
+"""What can be typed. Types and apps are no fixed choices here: other distributions may add theirs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from app import __version__
+from app.cli import output
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction["_Parser"]
+
+FORMATS = ("dotenv", "json", "yaml", "shell")
+
+_EXIT_CODES = """\
+exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 busy
+"""
+_EXPORT_HELP = """\
+formats:
+  dotenv  NAME=value lines. Letters, digits and @%+:,./_- stand bare; any other
+          value stands in single quotes or, when it holds a single quote or a
+          backslash, in double quotes with a backslash before each of \\ " $ `.
+          A value may go on over several lines. sh reads it: set -a; . ./.env
+  json    one object, name to value
+  yaml    one mapping, name to value
+  shell   eval "$(keyturn secrets export --format shell)"
+
+dotenv and shell hold names of letters, digits and _ alone; any other name is
+an error that names it."""
+_RUN_HELP = """\
+The program replaces keyturn: signals and exit code are its own. 127: there is
+no such program, 126: it cannot be run. Published values win over variables of
+the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
+variable (letters, digits and _) is an error that names it: no program starts
+with a part of its configuration."""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Raises SystemExit, with 2 for wrong usage, after saying what is wrong."""
+    words, program = _split(words)
+    parser = _parser()
+    args = parser.parse_args(words)
+    if getattr(args, "program", None) is not None:
+        args.program = [*args.program, *(program if not args.program else ["--", *program] if program else [])]
+        if not args.program:
+            args.parser.error("which program? keyturn run -- CMD ...")
+    if args.handler != "start:tui" and args.run_scheduler:
+        parser.error("--run-scheduler stands alone, without a command")
+    if args.run_scheduler:
+        args.handler = "scheduler:run"
+    elif args.once or args.concurrency is not None:
+        parser.error("--once and --concurrency go with --run-scheduler")
+    return args
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What comes after the "--" of `run` is the program's alone; versions of argparse differ about it."""
+    words = list(words)
+    if words[:1] != ["run"] or "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As everything else is printed: argparse itself swallows a full disk and a reader that went away."""
+        if file is sys.stdout:
+            output.out(message)
+        else:
+            output.note(message.rstrip("\n"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="keyturn",
+        description="Rotates credentials without downtime. Without a command: the terminal interface.",
+        epilog=f"{_EXIT_CODES}keyturn COMMAND --help tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"keyturn {__version__}")
+    loop = parser.add_argument_group("background loop")
+    loop.add_argument(
+        "--run-scheduler", action="store_true", help="rotate what is due, in the foreground, until SIGTERM"
+    )
+    loop.add_argument("--once", action="store_true", help="only what is due now; exit code 1 when one failed")
+    loop.add_argument("--concurrency", type=_concurrency, metavar="N", help="how many rotations at once (4)")
+    parser.set_defaults(handler="start:tui", program=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    _demo(commands)
+    _connections(_group(commands, "connections", "admin access to what is rotated"))
+    _rotations(_group(commands, "rotations", "create, show and carry out rotations"))
+    _secrets(_group(commands, "secrets", "read what is published"))
+    _run(commands)
+    _events(commands)
+    return parser
+
+
+def _demo(commands: Subparsers) -> None:
+    demo = commands.add_parser("demo", help="rotate on a private PostgreSQL, nothing to set up")
+    demo.set_defaults(handler="start:demo")
+
+
+def _connections(verbs: Subparsers) -> None:
+    add = _verb(verbs, "connections", "add", "log in to a target, and keep the access when that works")
+    add.add_argument("app", metavar="APP", help="what it leads to, such as postgres")
+    _file(add)
+    _verb(verbs, "connections", "list", "all connections")
+    _named(_verb(verbs, "connections", "show", "one connection, without its secrets"))
+    _named(_verb(verbs, "connections", "test", "log in with what is kept"))
+    _named(_verb(verbs, "connections", "remove", "remove one that no rotation uses"))
+
+
+def _rotations(verbs: Subparsers) -> None:
+    create = _verb(verbs, "rotations", "create", "check everything, then issue and publish the first credentials")
+    create.add_argument("type", metavar="TYPE", help="such as postgres-credentials")
+    _file(create)
+    every = _verb(verbs, "rotations", "list", "all rotations and how they are")
+    every.add_argument("--project", metavar="P", help="only those of this project (id or slug)")
+    _named(_verb(verbs, "rotations", "show", "one rotation"))
+    _named(_verb(verbs, "rotations", "rotate", "rotate now, or resume what was interrupted"))
+    _named(_verb(verbs, "rotations", "check", "log in with both credentials; exit code 1 when one is refused"))
+    _named(_verb(verbs, "rotations", "credentials", "print both credentials, secret values included"))
+    _named(_verb(verbs, "rotations", "pause", "switch auto-rotation off"))
+    _named(_verb(verbs, "rotations", "resume", "switch auto-rotation on"))
+    history = _verb(verbs, "rotations", "history", "its attempts, newest first")
+    _named(history)
+    _limit(history, 50)
+    delete = _verb(verbs, "rotations", "delete", "delete a rotation; the credentials stay as they are")
+    _named(delete)
+    delete.add_argument("--revoke", action="store_true", help="make both credentials useless at the target first")
+    delete.add_argument(
+        "--delete-secrets", action="store_true", help="delete its secrets; without this they stay as plain secrets"
+    )
+    delete.add_argument("--yes", action="store_true", help="don't ask")
+
+
+def _secrets(verbs: Subparsers) -> None:
+    _place(_verb(verbs, "secrets", "list", "names, versions and owners; no values"))
+    get = _verb(verbs, "secrets", "get", "print one value")
+    get.add_argument("name", metavar="NAME")
+    _place(get)
+    export = _verb(verbs, "secrets", "export", "print all values of a place", epilog=_EXPORT_HELP)
+    export.add_argument("--format", choices=FORMATS, help="dotenv unless given; --json is --format json")
+    _place(export)
+
+
+def _run(commands: Subparsers) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a program with the published values in its environment",
+        usage="keyturn run [-h] [--project P] [--env E] [--path P] -- CMD ...",
+        epilog=_RUN_HELP,
+    )
+    _place(run)
+    run.add_argument("program", nargs=argparse.REMAINDER, metavar="CMD ...", help="the program and its arguments")
+    run.set_defaults(handler="run:run", parser=run)
+
+
+def _events(commands: Subparsers) -> None:
+    events = commands.add_parser("events", help="who did what when, newest first")
+    events.add_argument("--rotation", metavar="NAME", help="only those of one rotation (name or id)")
+    _limit(events, 100)
+    _json(events)
+    events.set_defaults(handler="events:show")
+
+
+def _group(commands: Subparsers, name: str, about: str) -> Subparsers:
+    parser = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+
+
+def _verb(verbs: Subparsers, group: str, name: str, about: str, **options: Any) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", **options)
+    parser.set_defaults(handler=f"{group}:{'show_all' if name == 'list' else name}")
+    _json(parser)
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name or id")
+
+
+def _file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", required=True, metavar="FILE", help="the JSON request body; - reads standard input")
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", metavar="P", default="default", help="id or slug (default)")
+    parser.add_argument("--env", metavar="E", default="dev", help="environment slug (dev)")
+    parser.add_argument("--path", metavar="P", default="/", help="secret path (/)")
+
+
+def _limit(parser: argparse.ArgumentParser, default: int) -> None:
+    parser.add_argument("--limit", type=_count, default=default, metavar="N", help=f"at most so many ({default})")
+
+
+def _concurrency(text: str) -> int:
+    return _whole(text, 64)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 100_000)
+
+
+def _whole(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}")
+    return int(text)

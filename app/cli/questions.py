@@ -1,0 +1,33 @@
+"""Questions that need a person at a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from app.cli.output import clean, note
+from app.errors import UsageError
+from app.views import RotationDetail
+
+
+def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bool) -> bool:
+    """Tell what a deletion does, and whether the rotation's name was typed. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            f"Deleting {detail.row.name} asks for its name to be typed, and this is no terminal.",
+            remedy="Nothing was deleted. Add --yes to delete without the question.",
+        )
+    users = " and ".join(slot.identity for slot in detail.slots if slot.known)
+    names = ", ".join(secret.name for secret in detail.secrets)
+    note(clean(f"This deletes the rotation {detail.row.name} ({detail.row.environment} {detail.row.path})."))
+    if users:
+        note(clean(f"  {users}: {'made useless at the target' if revoke else 'left as they are at the target'}"))
+    if names:
+        note(clean(f"  {names}: {'deleted' if delete_secrets else 'kept as plain secrets that nobody rotates'}"))
+    sys.stderr.write("Type its name to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == detail.row.name
+
+
+def _is_terminal(stream: object) -> bool:
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty())

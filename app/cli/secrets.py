@@ -1,0 +1,57 @@
+"""`keyturn secrets`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from app.cli import output
+from app.cli.running import use
+from app.errors import UsageError
+from app.service import Service
+from app.views import Place
+
+
+def place_of(args: Namespace) -> Place:
+    return Place(args.project, args.env, args.path)
+
+
+def show_all(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        views = await service.secrets.names(place_of(args))
+        if args.json:
+            output.json_line({"secrets": output.view_json(views)})
+            return 0
+        output.table(
+            ("NAME", "VERSION", "UPDATED", "ROTATION"),
+            [(v.name, str(v.version), output.when(v.updated_at), v.rotation or "") for v in views],
+            empty=f"There are no secrets at {args.project} {args.env} {args.path}.",
+        )
+        return 0
+
+    return use(work)
+
+
+def get(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        value = await service.secrets.value(place_of(args), args.name)
+        if args.json:
+            output.json_line({"name": args.name, "value": value})
+        else:
+            output.line(value)
+        return 0
+
+    return use(work)
+
+
+def export(args: Namespace) -> int:
+    chosen = args.format or ("json" if args.json else "dotenv")
+    if args.json and chosen != "json":
+        raise UsageError(f"--json and --format {chosen} exclude each other.")
+
+    async def work(service: Service) -> int:
+        from app.cli.export import rendered
+
+        output.out(rendered(await service.secrets.values(place_of(args)), chosen))
+        return 0
+
+    return use(work)

@@ -1,0 +1,133 @@
+"""`keyturn connections` against a real server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.ground import Ground, done, keyturn
+from tests.cli.test_output import RFC3339
+
+MISSING_APP = "There is no connection app 'oracle'. Known: postgres"
+
+
+def test_an_added_connection_is_shown_without_its_password(ground: Ground) -> None:
+    body = json.dumps(ground.connection_body)
+    added = done("connections", "add", "postgres", "--file", "-", "--json", stdin=body)
+    document = added.json["appConnection"]
+    assert list(added.json) == ["appConnection"]
+    assert document["app"] == "postgres"
+    assert document["method"] == "username-and-password"
+    assert document["description"] is None
+    assert RFC3339.fullmatch(document["createdAt"])
+    expected = {name: value for name, value in ground.connection_body["credentials"].items() if name != "password"}
+    assert document["credentials"] == expected
+
+    for words in (["list"], ["show", "my-pg-connection"], ["show", document["id"]], ["test", "my-pg-connection"]):
+        for json_too in ([], ["--json"]):
+            ran = done("connections", *words, *json_too)
+            assert ran.err == ""
+            assert ground.pg.admin_password not in ran.out
+    assert done("connections", "list", "--json").json == {"appConnections": [document]}
+    assert done("connections", "show", "my-pg-connection", "--json").json == {"appConnection": document}
+
+
+def test_plain_output_tells_what_answered(ground: Ground) -> None:
+    added = done("connections", "add", "postgres", "--file", "-", stdin=json.dumps(ground.connection_body))
+    assert added.out == f"Added my-pg-connection: PostgreSQL {ground.pg.server.version} at {address(ground)}, no TLS\n"
+    assert added.err == ""
+    summary = f"{ground.pg.admin_user}@{address(ground)}/{ground.pg.database}"
+    assert done("connections", "list").lines == [["my-pg-connection", "postgres", "username-and-password", summary, ""]]
+    assert ["host", ground.pg.host] in done("connections", "show", "my-pg-connection").lines
+
+
+def address(ground: Ground) -> str:
+    return f"{ground.pg.host}:{ground.pg.port}"
+
+
+def test_a_body_from_a_file_is_the_same(ground: Ground, tmp_path: Path) -> None:
+    path = tmp_path / "body.json"
+    path.write_text(json.dumps(ground.connection_body))
+    assert done("connections", "add", "postgres", "--file", str(path)).out.startswith("Added my-pg-connection")
+
+
+def test_unknown_keys_are_named_and_ignored(ground: Ground) -> None:
+    body = ground.connection_body
+    body |= {"gatewayId": None, "\x1b[2Jodd": 1}
+    body["credentials"] |= {"keepAlive": True}
+    added = done("connections", "add", "postgres", "--file", "-", stdin=json.dumps(body))
+    assert "warning: ignored, since nobody reads them: gatewayId, \\x1b[2Jodd, credentials.keepAlive" in added.err
+
+
+def test_a_password_is_taken_as_it_is(ground: Ground) -> None:
+    password = "  two blanks, a 'quote', $HOME, a \\ and ü  "
+    user = ground.pg.create_role("blanks", password)
+    body = ground.connection_body
+    body["credentials"] |= {"username": user, "password": password}
+    ground_ran = done("connections", "add", "postgres", "--file", "-", stdin=json.dumps(body))
+    assert "PostgreSQL" in ground_ran.out
+    body["name"] = "trimmed"
+    body["credentials"]["password"] = password.strip()
+    refused = keyturn("connections", "add", "postgres", "--file", "-", stdin=json.dumps(body))
+    assert refused.code == 1
+    assert password.strip() not in refused.said
+
+
+def test_one_that_does_not_log_in_is_not_kept(ground: Ground) -> None:
+    body = ground.connection_body
+    body["credentials"]["password"] = "not-this-one-4711"
+    ran = keyturn("connections", "add", "postgres", "--file", "-", stdin=json.dumps(body))
+    assert ran.code == 1
+    assert ran.out == ""
+    assert ground.pg.admin_user in ran.err
+    assert "not-this-one" not in ran.err
+    assert done("connections", "list").out == ""
+
+
+def test_a_failing_test_exits_1(connected: Ground) -> None:
+    user = connected.pg.create_role("soon_locked", "some-password-31")
+    body = connected.connection_body
+    body["name"] = "locked"
+    body["credentials"] |= {"username": user, "password": "some-password-31"}
+    done("connections", "add", "postgres", "--file", "-", stdin=json.dumps(body))
+    connected.pg.execute(f"ALTER ROLE {user} NOLOGIN")
+    plain = keyturn("connections", "test", "locked")
+    assert (plain.code, plain.out) == (1, "")
+    assert plain.err.startswith("keyturn: ")
+    as_json = keyturn("connections", "test", "locked", "--json")
+    assert as_json.code == 1
+    assert as_json.json["ok"] is False
+    assert "some-password-31" not in plain.said + as_json.said
+
+
+def test_one_in_use_is_not_removed(connected: Ground) -> None:
+    connected.create()
+    refused = keyturn("connections", "remove", "my-pg-connection")
+    assert refused.code == 1
+    assert "my-pg-rotation" in refused.err
+    done("rotations", "delete", "my-pg-rotation", "--yes")
+    removed = done("connections", "remove", "my-pg-connection", "--json")
+    assert removed.json["appConnection"]["name"] == "my-pg-connection"
+    assert keyturn("connections", "show", "my-pg-connection").code == 3
+
+
+def test_a_taken_name_is_refused(connected: Ground) -> None:
+    ran = keyturn("connections", "add", "postgres", "--file", "-", stdin=json.dumps(connected.connection_body))
+    assert ran.code == 2
+    assert "name: a connection named my-pg-connection exists already" in ran.err
+
+
+@pytest.mark.parametrize("words", [["add", "oracle", "--file", "-"]])
+def test_an_unknown_app_lists_what_there_is(ready: Path, words: list[str]) -> None:
+    ran = keyturn("connections", *words, stdin="{}")
+    assert ran.code == 2
+    assert MISSING_APP in ran.err
+
+
+@pytest.mark.parametrize("verb", ["show", "test", "remove"])
+def test_an_unknown_name_exits_3(ready: Path, verb: str) -> None:
+    ran = keyturn("connections", verb, "nobody")
+    assert (ran.code, ran.out) == (3, "")
+    assert "There is no connection 'nobody'" in ran.err

@@ -1,0 +1,107 @@
+"""What people see on a terminal, what programs get in a pipe, and an output that goes away."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import output
+from tests.cli.ground import ROOT, Ground, done, finished, on_terminal, process
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def test_columns_fit_the_width_and_cut_the_widest_first() -> None:
+    rows = [("NAME", "WHAT"), ("a", "x" * 100), ("bb", "short")]
+    text = output.laid_out(rows, 40)
+    assert text.splitlines() == ["NAME  WHAT", "a     " + "x" * 33 + "…", "bb    short"]
+    assert output.laid_out(rows, 200).splitlines()[1] == "a     " + "x" * 100
+
+
+def test_wide_and_combining_characters_are_counted_as_terminals_do() -> None:
+    text = output.laid_out([("漢字", "x"), ("e\u0301", "y"), ("long enough", "z")], 80)
+    assert text.splitlines() == ["漢字         x", "e\u0301            y", "long enough  z"]
+    assert output.laid_out([("漢字漢字漢字漢字", "x")], 12).splitlines() == ["漢字漢字…  x"]
+
+
+def test_too_many_columns_for_the_width_are_not_cut_to_nothing() -> None:
+    assert output.laid_out([("a" * 20, "b" * 20, "c" * 20)], 10) == "aaaaaaa…  bbbbbbb…  ccccccc…\n"
+
+
+def test_nothing_can_command_the_terminal() -> None:
+    assert output.clean("a\x1b[2Jb\nc\td\u202ee") == "a\\x1b[2Jb\\nc\\td\\u202ee"
+    assert output.clean("żółć [bold]漢字[/]") == "żółć [bold]漢字[/]"
+
+
+def test_a_table_on_a_terminal_has_a_heading_and_fits(connected: Ground) -> None:
+    connected.create(name="a-rotation-with-a-name-of-thirty")
+    for columns in (80, 120):
+        code, screen = on_terminal("rotations", "list", columns=columns)
+        assert code == 0
+        heading, row = screen.splitlines()
+        assert heading.split()[:3] == ["NAME", "TYPE", "PLACE"]
+        assert len(heading) <= columns
+        assert len(row) <= columns
+    _, wide = on_terminal("rotations", "list", columns=250)
+    assert "a-rotation-with-a-name-of-thirty" in wide
+    assert "UTC" in wide
+    code, screen = on_terminal("rotations", "show", "a-rotation-with-a-name-of-thirty")
+    assert code == 0
+    assert re.search(r"^status +healthy$", screen, re.MULTILINE)
+
+
+def test_an_empty_table_says_what_to_do_on_a_terminal_and_nothing_in_a_pipe(ready: Path) -> None:
+    code, screen = on_terminal("rotations", "list")
+    assert code == 0
+    assert "There are no rotations. Create one: keyturn" in screen
+    piped = done("rotations", "list")
+    assert piped.said == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(connected: Ground) -> None:
+    connected.create()
+    for _ in range(3):
+        done("rotations", "pause", "my-pg-rotation")
+    read, write = os.pipe()
+    os.close(read)
+    for words in (("events",), ("events", "--json"), ("--help",), ("secrets", "get", "POSTGRES_DB_USERNAME")):
+        ended = subprocess.run(
+            [sys.executable, "-m", "app", *words], stdout=write, stderr=subprocess.PIPE, cwd=ROOT, check=False
+        )
+        assert ended.stderr == b""
+        assert ended.returncode == 141
+    os.close(write)
+    piped = finished(["sh", "-c", f"{sys.executable} -m app events | head -n 1"])
+    assert (piped.code, piped.err) == (0, "")
+    assert len(piped.lines) == 1
+
+
+@pytest.mark.parametrize("words", [("events",), ("--help",), ("rotations", "list", "--json")])
+def test_a_full_disk_behind_the_output_is_told(connected: Ground, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "app", *words], stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == b"keyturn: The output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_end_in_no_traceback(connected: Ground, closed: str) -> None:
+    ran = finished(["sh", "-c", f"{sys.executable} -m app events {closed}"])
+    assert "Traceback" not in ran.said
+    assert ran.code == (0 if closed == "2>&-" else 1)
+    assert bool(ran.out) == (closed == "2>&-")
+
+
+def test_output_in_a_pipe_is_utf_8_whatever_the_locale(connected: Ground) -> None:
+    user = connected.pg.create_role("żółć", "temporary-three-9Sz")
+    connected.create(parameters={"username1": user, "username2": connected.users[1]})
+    for locale in ("C", "POSIX", "en_US.ISO-8859-1"):
+        ran = process("secrets", "get", "POSTGRES_DB_USERNAME", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+        assert (ran.code, ran.out) == (0, f"{user}\n")
