@@ -54,7 +54,11 @@ def _whole(value: Any) -> Any:
 
 
 def _trimmed(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if "\0" in value:
+        raise ValueError("must not contain the character NUL")  # no PostgreSQL takes it, a store's neither
+    return value.strip()
 
 
 def _slug(value: Any) -> Any:
@@ -327,7 +331,7 @@ def parse_rotation(provider: Provider, data: Any) -> ParsedRotation:
     """Validate a create body as a whole. Raises InvalidInput with every problem at once."""
     read = read_rotation(provider, data)
     if read.problems or read.parameters is None or read.mapping is None:
-        raise InvalidInput(read.problems)
+        raise InvalidInput(read.problems, read.ignored)
     return ParsedRotation(read.body, read.parameters, read.mapping, read.ignored)
 
 

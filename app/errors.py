@@ -34,11 +34,12 @@ class UsageError(KeyturnError):
 
 
 class InvalidInput(UsageError):
-    """Fields that do not validate, all at once."""
+    """Fields that do not validate, all at once. `ignored` names unknown keys: one may be a required one, misspelt."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], ignored: Sequence[str] = ()) -> None:
         super().__init__("\n".join(f"{p.field}: {p.message}" for p in problems))
         self.problems = tuple(problems)
+        self.ignored = tuple(ignored)
 
 
 class NotFound(KeyturnError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from app.cli.output import complain
+from app.cli.output import complain, ignored
 from app.errors import EXIT_FAILED, InvalidInput, explain
 from app.settings import load_settings
 
@@ -18,7 +18,9 @@ def report(error: Exception) -> int:
     message = known.message
     if isinstance(error, InvalidInput) and len(error.problems) > 1:
         message = f"{len(error.problems)} things are not valid; nothing was changed.\n{message}"
-    complain(message, known.remedy)
+    complain(message, "\n".join([*known.remedy.splitlines(), *getattr(error, "__notes__", [])]))
+    if isinstance(error, InvalidInput):
+        ignored(error.ignored)
     return known.exit_code
 
 

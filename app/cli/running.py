@@ -28,9 +28,9 @@ def use(work: Callable[[Service], Awaitable[T]]) -> T:
             return asyncio.run(_session(service, work))
         except asyncio.CancelledError:
             raise Terminated from None
-        except Exception:
+        except Exception as error:
             if log.written:
-                note(f"Details are in {log.path}")
+                error.add_note(f"Details are in {log.path}")
             raise
 
 

@@ -200,7 +200,7 @@ def _parse(kind: ConnectionApp, data: Any) -> _Parsed:
             given = known_part(model, given, ignored, "credentials.")
             credentials = validated(model, given, "credentials", problems)
     if problems or body is None or credentials is None:
-        raise InvalidInput(problems)
+        raise InvalidInput(problems, ignored)
     return _Parsed(body, credentials, tuple(ignored))
 
 

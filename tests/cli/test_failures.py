@@ -116,7 +116,7 @@ def test_a_defect_inside_an_attempt_says_where_its_details_are(
     monkeypatch.setattr(PostgresCredentialsProvider, "issue", _defective)
     ran = keyturn("rotations", "rotate", NAME)
     assert ran.code == 1
-    assert f"Details are in {ready / 'keyturn.log'}" in ran.err
+    assert ran.err.splitlines()[-1] == f"  Details are in {ready / 'keyturn.log'}"
     assert "Unexpected Odd" in ran.err
     text = (ready / "keyturn.log").read_text()
     assert "in _defective" in text

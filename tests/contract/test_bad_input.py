@@ -110,6 +110,9 @@ ROTATIONS = [
     wrong("secretPath", "/a//b", "secretPath: must be a folder path"),
     wrong("secretPath", "/" + "p" * 512, "secretPath: must have at most 512 characters"),
     wrong("description", "d" * 257, "description: must have at most 256 characters"),
+    wrong("description", "a\0b", "description: must not contain the character NUL"),
+    wrong("projectId", "a\0b", "projectId: must not contain the character NUL"),
+    wrong("connectionId", "a\0b", "connectionId: must not contain the character NUL"),
     # The schedule.
     wrong("rotationInterval", 0, "rotationInterval: must be at least 1"),
     wrong("rotationInterval", -1, "rotationInterval: must be at least 1"),
@@ -173,7 +176,10 @@ CONNECTIONS = [
     wrong("method", "kerberos", "method: must be one of: username-and-password"),
     wrong("method", 7, "method: must be text"),
     wrong("credentials", "x", "credentials: must be an object"),
+    wrong("description", "a\0b", "description: must not contain the character NUL"),
     wrong("credentials.host", "", "credentials.host"),
+    wrong("credentials.host", "a\0b", "credentials.host", "NUL"),
+    wrong("credentials.sslCertificate", "-----BEGIN CERTIFICATE-----\0", "credentials.sslCertificate", "PEM"),
     wrong("credentials.host", "postgres://admin@db/x", "credentials.host", "whole URL"),
     wrong("credentials.host", "a,b", "credentials.host", "one host name"),
     wrong("credentials.port", 0, "credentials.port: must be at least 1"),
@@ -229,6 +235,7 @@ def test_all_that_is_wrong_is_told_at_once(untouched: Ground) -> None:
     ran = keyturn("rotations", "create", "postgres-credentials", "--file", "-", stdin=json.dumps(body))
     assert ran.code == 2
     assert ran.err.splitlines()[0] == "keyturn: 3 things are not valid; nothing was changed."
+    assert ran.err.splitlines()[-1] == "keyturn: warning: ignored, since nobody reads them: surplus"
     for field in ("name: ", "rotationInterval: ", "secretPath: "):
         assert f"\n  {field}" in ran.err
 
