@@ -84,6 +84,7 @@ class StepView:
     step: str
     ms: float
     tries: int
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ class RotationDetail:
     rotate_at: tuple[int, int]
     """UTC hours and minutes."""
     auto_rotation: bool
+    guard: str
+    """"warn", "wait" or "off": what is done while the credential about to die is still in use."""
+    guard_wait_hours: int
     next_rotation_at: datetime | None
     created_at: datetime
     slots: tuple[SlotView, ...]

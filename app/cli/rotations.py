@@ -69,9 +69,29 @@ def show(args: Namespace) -> int:
     return use(work)
 
 
+def edit(args: Namespace) -> int:
+    body = read_body(args.file)
+
+    async def work(service: Service) -> int:
+        edited = await service.edits.edit(args.name, body, _listener(args))
+        output.ignored(edited.ignored)
+        return await _outcome(service, args, edited.rotation, "Changed")
+
+    return use(work)
+
+
+def move(args: Namespace) -> int:
+    body = {
+        "destinationEnvironment": args.env,
+        "destinationSecretPath": args.path,
+        "overwriteDestination": args.overwrite,
+    }
+    return _switched(args, lambda service: service.edits.move(args.name, body), "Moved")
+
+
 def rotate(args: Namespace) -> int:
     async def work(service: Service) -> int:
-        rotation = await service.rotations.rotate(args.name, _listener(args))
+        rotation = await service.rotations.rotate(args.name, _listener(args), force=args.force)
         return await _outcome(service, args, rotation, "Rotated")
 
     return use(work)
@@ -79,7 +99,8 @@ def rotate(args: Namespace) -> int:
 
 def check(args: Namespace) -> int:
     async def work(service: Service) -> int:
-        checks = await service.rotations.check(args.name)
+        look = service.rotations.heal if args.heal else service.rotations.check
+        checks = await look(args.name)
         good = bool(checks) and all(found.ok for found in checks)
         if args.json:
             drift = any(found.ok is False for found in checks)
@@ -189,8 +210,9 @@ def _listener(args: Namespace) -> Listener:
 
 def _tell_step(progress: Progress) -> None:
     if progress.state != "started":
-        ended = f"{progress.ms:.0f} ms" if progress.state == "done" else f"failed after {progress.ms:.0f} ms"
-        output.note(output.clean(f"{progress.step:<8} {progress.identity}  {ended}"))
+        ended = f"{progress.ms:.0f} ms" if progress.state == "done" else f"{progress.state} after {progress.ms:.0f} ms"
+        told = f"  {progress.message}" if progress.message else ""
+        output.note(output.clean(f"{progress.step:<8} {progress.identity}  {ended}{told}"))
 
 
 def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
@@ -207,6 +229,7 @@ def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
         ("connection", row.connection),
         ("status", row.status.value),
         ("schedule", f"every {every} at {hours:02}:{minutes:02} UTC{off}"),
+        ("guard", _guard_text(detail)),
         ("next run", output.when(row.next_at, "by hand")),
         ("last run", output.when(row.last_rotated_at, "never")),
         ("last result", row.last_result),
@@ -218,6 +241,12 @@ def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
         *((f"slot {slot.slot}", _slot_text(slot)) for slot in detail.slots),
         *((f"{field} secret", name) for field, name in detail.mapping.items()),
     ]
+
+
+def _guard_text(detail: RotationDetail) -> str:
+    """What happens while the credential about to die is still in use."""
+    waiting = f"wait up to {detail.guard_wait_hours} h, then warn"
+    return {"warn": "warn and go on", "wait": waiting, "off": "off"}.get(detail.guard, detail.guard)
 
 
 def _slot_text(slot: SlotView) -> str:

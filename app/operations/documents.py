@@ -102,6 +102,8 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
         interval_days=row.rotation_interval,
         rotate_at=(row.rotate_at_hours, row.rotate_at_minutes),
         auto_rotation=row.is_auto_rotation_enabled,
+        guard=row.guard,
+        guard_wait_hours=row.guard_wait_hours,
         next_rotation_at=row.next_rotation_at,
         created_at=row.created_at,
         slots=tuple(_slot(kind, row, slot, credentials.get(slot)) for slot in (0, 1)),
@@ -147,7 +149,7 @@ def attempt_view(kind: Provider | None, row: Rotation, attempt: Attempt) -> Atte
         started_at=attempt.started_at,
         finished_at=attempt.finished_at,
         scheduled_for=attempt.scheduled_for,
-        steps=tuple(StepView(s["step"], s["ms"], s["tries"]) for s in attempt.steps),
+        steps=tuple(StepView(s["step"], s["ms"], s["tries"], s.get("note", "")) for s in attempt.steps),
         message=attempt.message or "",
     )
 
