@@ -19,6 +19,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
@@ -32,9 +33,11 @@ from app.settings import Settings
 from screens import look
 from screens.dashboard import DashboardScreen
 from screens.desk import Desk
+from screens.driver import TerminalDriver
 from screens.theme import default_theme, themes
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.notifications import SeverityLevel
 
     from app.service import Service
@@ -83,6 +86,9 @@ class KeyturnApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("question_mark,f1", "help", "Help", show=False),
+        # Over a slow line several keys arrive at once: what follows a tab must not reach the field before it.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
     @dataclass
@@ -101,7 +107,7 @@ class KeyturnApp(App[int]):
         background_loop: bool = True,
         first_start_notice: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.settings = settings
         self.desk: Desk | None = None
         self._status_line = status_line
@@ -110,7 +116,7 @@ class KeyturnApp(App[int]):
         self._leaving = False
         for theme in themes():
             self.register_theme(theme)
-        self.theme = default_theme(settings.environ)
+        self.theme = default_theme(settings.environ, self.available_themes)
         if look.choose_glyphs(settings.environ) is look.ASCII:
             from screens.ascii import plain_widgets
 
@@ -123,8 +129,14 @@ class KeyturnApp(App[int]):
     def on_mount(self) -> None:
         self.call_after_refresh(self._start_opening)
 
-    def on_resize(self) -> None:
-        self._mind_the_room()
+    def on_resize(self, event: events.Resize) -> None:
+        from screens.too_small import TooSmallScreen, too_small
+
+        small = too_small(event.size.width, event.size.height)
+        if small and not isinstance(self.screen, TooSmallScreen):
+            self.push_screen(TooSmallScreen())
+        elif not small and isinstance(self.screen, TooSmallScreen):
+            self.pop_screen()
 
     async def run_until_left(self, *, mouse: bool = True) -> None:
         """Signals end it as a key would, with the terminal restored and the exit code of the signal."""
@@ -212,6 +224,11 @@ class KeyturnApp(App[int]):
     def _terminated(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
 
+    def panic(self, *renderables: RenderableType) -> None:
+        """Textual leaves the exit code at 0 when the terminal cannot be read any more."""
+        self._return_code = self._return_code or 1
+        super().panic(*renderables)
+
     def _fatal_error(self) -> None:
         """Textual would print every local variable, passwords included."""
         failed = self._exception
@@ -261,15 +278,6 @@ class KeyturnApp(App[int]):
         yield SystemCommand("Help", "The keys of this screen", self.action_help)
         yield SystemCommand("Theme", "Other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave Keyturn; what is under way ends first", self.action_quit)
-
-    def _mind_the_room(self) -> None:
-        from screens.too_small import TooSmallScreen, too_small
-
-        small = too_small(*self.size)
-        if small and not isinstance(self.screen, TooSmallScreen):
-            self.push_screen(TooSmallScreen())
-        elif not small and isinstance(self.screen, TooSmallScreen):
-            self.pop_screen()
 
 
 def _rotation_commands() -> type[Provider]:

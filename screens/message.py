@@ -33,6 +33,9 @@ class MessageScreen(Screen[None]):
         yield rule()
         yield Static(plain(self._foot), classes="key-bar")
 
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < 16, "-tiny")
+
     def on_key(self, event: events.Key) -> None:
         if event.key not in _SCROLLING:
             event.stop()

@@ -80,6 +80,8 @@ class RotationScreen(Screen[None]):
     def on_mount(self) -> None:
         self._desk.changed.subscribe(self, lambda desk: self._load())
         self.set_interval(1.0, self._show)
+
+    def on_screen_resume(self) -> None:
         self._load()
 
     def on_screen_suspend(self) -> None:
@@ -97,8 +99,7 @@ class RotationScreen(Screen[None]):
             public = {s.name: await service.secrets.value(place, s.name) for s in detail.secrets if not s.secret}
             self._public, self.detail = public, detail
         except NotFound:
-            if self.is_current:
-                self.dismiss(None)
+            self._leave()
         except Exception as error:
             known = explain(error)
             if known is None:
@@ -165,7 +166,12 @@ class RotationScreen(Screen[None]):
         return True
 
     def action_back(self) -> None:
-        self.dismiss(None)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Unless a window is open above, or it was left already."""
+        if self.is_active:
+            self.dismiss(None)
 
     def action_scroll(self, how: str) -> None:
         getattr(self._body, how)(animate=False)
@@ -185,8 +191,8 @@ class RotationScreen(Screen[None]):
 
     @work
     async def action_delete(self) -> None:
-        if self.detail is not None and await actions.delete(self.app, self._desk, self.detail.row) and self.is_current:
-            self.dismiss(None)
+        if self.detail is not None and await actions.delete(self.app, self._desk, self.detail.row):
+            self._leave()
 
     @work(exclusive=True, group="check")
     async def action_check(self) -> None:
@@ -214,7 +220,7 @@ class RotationScreen(Screen[None]):
         except Exception as error:
             await actions.show_error(self.app, "Not revealed", error)
             return
-        if not self.is_current:
+        if not self.is_active:
             return
         self._values = values
         self._masked_at = self._desk.now() + REVEALED_FOR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from textual.theme import Theme
 
@@ -94,9 +94,9 @@ def themes() -> tuple[Theme, ...]:
     )
 
 
-def default_theme(environ: Mapping[str, str]) -> str:
-    """TEXTUAL_THEME when set; over SSH and without colours the terminal's own palette."""
-    if chosen := environ.get("TEXTUAL_THEME"):
+def default_theme(environ: Mapping[str, str], known: Collection[str]) -> str:
+    """TEXTUAL_THEME when it names a theme; over SSH the terminal's own palette."""
+    if (chosen := environ.get("TEXTUAL_THEME")) in known and chosen is not None:
         return chosen
     if any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")):
         return ANSI

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -26,14 +27,8 @@ class TooSmallScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def on_mount(self) -> None:
-        self._tell()
-
-    def on_resize(self) -> None:
-        self._tell()
-
-    def _tell(self) -> None:
-        width, height = self.app.size
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
         lines = [f"{width}x{height} is a little small.", f"Keyturn needs {LEAST_WIDTH}x{LEAST_HEIGHT}."]
         if height >= 5:
             lines += ["", "Make the terminal larger to go on,", "or press q to quit."]

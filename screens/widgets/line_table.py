@@ -130,8 +130,11 @@ class LineTable(ScrollView, can_focus=True):
                     self._refresh_row(index)
             return
         keys = [row.key for row in self._rows]
+        stood, top = self._cursor, self.scroll_offset.y
         self._cursor = keys.index(key) if key in keys else min(self._cursor, max(len(keys) - 1, 0))
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        if top > 0:  # the cursor's line stays where it is on the screen
+            self._scroll_up_to(top + self._cursor - stood)
         self._show_cursor()
         self.refresh()
         if self.cursor_key != key:
@@ -228,9 +231,13 @@ class LineTable(ScrollView, can_focus=True):
     def _show_cursor(self) -> None:
         top = self.scroll_offset.y
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False)
+            self._scroll_up_to(self._cursor)
         elif self._cursor >= top + self._room:
-            self.scroll_to(y=self._cursor - self._room + 1, animate=False)
+            self._scroll_up_to(self._cursor - self._room + 1)
+
+    def _scroll_up_to(self, row: int) -> None:
+        # By force: whether there is a scrollbar is known only after the next layout.
+        self.scroll_to(y=row, animate=False, force=True)
 
     def _refresh_row(self, index: int) -> None:
         self.refresh_line(index + 1)
