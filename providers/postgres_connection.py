@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 
 _RV = TypeVar("_RV")
+Statement = sql.SQL | sql.Composed | bytes
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*:[A-Za-z0-9+/]+=*")
 # A path that can't exist: libpq would otherwise look into ~/.postgresql and ~/.pgpass.
 _NOWHERE = "/dev/null/none"
@@ -203,7 +204,7 @@ class Session:
             raise TargetRefused("The PostgreSQL client library made no SCRAM-SHA-256 verifier of the password.")
         return verifier
 
-    def new_password(self, username: str, password: str) -> sql.SQL | sql.Composed:
+    def new_password(self, username: str, password: str) -> sql.Composed:
         """Return the statement that sets it. It names nothing but the password: managed servers refuse more."""
         verifier = self.verifier(username, password)
         return sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), sql.Literal(verifier))
@@ -213,7 +214,7 @@ class Session:
         cursor = await self._connection.execute(query, parameters or None)
         return await cursor.fetchall()
 
-    async def commit(self, *statements: sql.SQL | sql.Composed) -> None:
+    async def commit(self, *statements: Statement) -> None:
         """Run statements in one transaction and one round trip."""
         self._circumstances.sent = True
         await self._send(_BEGIN, self._settings(), *statements, _COMMIT)
@@ -240,7 +241,7 @@ class Session:
         yield
         await self._connection.execute(_ROLLBACK)
 
-    async def attempt(self, statement: sql.SQL | sql.Composed) -> psycopg.Error | None:
+    async def attempt(self, statement: Statement) -> psycopg.Error | None:
         """Inside `rolled_back`: try a statement, undo it, and return what the server had against it."""
         await self._connection.execute(_SAVEPOINT)
         refusal = None
@@ -257,7 +258,7 @@ class Session:
         """Return what an error of a statement means."""
         return self._circumstances.failure(error)
 
-    async def _send(self, *statements: sql.SQL | sql.Composed) -> None:
+    async def _send(self, *statements: Statement) -> None:
         """Send statements together and raise what the first one that failed raised.
 
         An error that left the pipeline's block would have psycopg log those after it, statements included.
@@ -275,15 +276,20 @@ class Session:
         if first is not None:
             raise first
 
-    def _settings(self, **more: str) -> sql.SQL | sql.Composed:
+    def _settings(self, **more: str) -> bytes:
         settings = {**_LIMITS, **more, **(_QUIET if self.superuser else {})}
         if self._connection.info.server_version < 130000:
             settings.pop("log_min_duration_sample", None)
-        calls = [
-            sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-            for name, value in settings.items()
-        ]
-        return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
+        return _set_for_transaction(tuple(settings.items()))
+
+
+@functools.lru_cache(maxsize=16)
+def _set_for_transaction(settings: tuple[tuple[str, str], ...]) -> bytes:
+    calls = [
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in settings
+    ]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls)).as_bytes()
 
 
 _BEGIN = sql.SQL("BEGIN")

@@ -81,5 +81,5 @@ async def rotate(target: PostgresTarget, given: PostgresParameters, slot: Slot =
 async def until(condition: Callable[[], object]) -> None:
     """Return once the condition holds; nothing tells when that is."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+        while not condition():
             await asyncio.sleep(0.01)

@@ -104,6 +104,10 @@ async def test_a_test_says_what_answered(target: PostgresTarget, pg: Database) -
     assert await target.test() == f"PostgreSQL {pg.server.version} at 127.0.0.1:{pg.port}, no TLS"
 
 
+async def test_a_host_name_is_resolved(opened: Open) -> None:
+    assert " at localhost:" in await opened(host="localhost").test()
+
+
 async def test_one_admin_connection_serves_all_calls(target: PostgresTarget, pg: Database) -> None:
     users = [pg.create_role(f"app{n}") for n in range(4)]
     async with line_to(pg.port) as line:
