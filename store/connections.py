@@ -106,7 +106,6 @@ def rotations_using(tx: Tx, connection_id: str) -> list[str]:
 
 
 def _locked(tx: Tx, connection_id: str) -> Connection:
-    tx.session.flush()
     connection = tx.session.get(Connection, connection_id, populate_existing=True, with_for_update=True)
     if connection is None:
         raise KeyError(connection_id)

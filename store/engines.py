@@ -144,7 +144,7 @@ def _postgresql_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
 
 
 def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
-    # SQLite doesn't wait for a lock when it changes the journal mode, so two first starts may meet here.
+    # SQLite need not wait for a lock when it changes the journal mode, so first starts may meet here.
     deadline = time.monotonic() + busy_timeout
     while True:
         try:

@@ -25,7 +25,6 @@ def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
     """`lock` keeps other writers off until the transaction ends: for every read that a write follows."""
     if not lock:
         return tx.session.get(Rotation, rotation_id)
-    tx.session.flush()
     return tx.session.get(Rotation, rotation_id, populate_existing=True, with_for_update=True)
 
 

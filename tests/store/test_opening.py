@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from store import projects, rekey, setup
+from store import engines, projects, rekey, setup
 from store.database import Store, Tx
 from store.errors import KeyMissing, KeyUnusable, StoreNewer, StoreUnavailable, WrongKey
 from store.keyring import KeyPlaces, create_key_file, format_key_ring, replace_key_file, with_new_primary
@@ -130,6 +132,46 @@ def test_a_missing_key_is_never_replaced(url: str, opener: Opener, places: KeyPl
     assert str(places.default_file) in caught.value.remedy
     assert "Restore" in caught.value.remedy
     assert not places.default_file.exists()
+
+
+def test_a_missing_key_is_not_replaced_while_a_store_is_brought_up_to_date(
+    url: str, opener: Opener, places: KeyPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener(url)
+    places.default_file.unlink()
+    monkeypatch.setattr(setup, "HEAD", "one that is newer than the store's")
+    with pytest.raises(KeyMissing):
+        opener(url)
+    assert not places.default_file.exists()
+
+
+class Refusing(sqlite3.Connection):
+    """Answers like a file that others are changing to WAL at this moment."""
+
+    refusals = 3
+    code = sqlite3.SQLITE_BUSY
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        if not self.refusals:
+            return super().execute(*statement)
+        self.refusals -= 1
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = self.code
+        raise error
+
+
+def test_the_change_to_wal_is_tried_again_as_sqlite_does_not_wait_for_it(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "x.db", factory=Refusing)
+    engines._enter_wal(connection, busy_timeout=60)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.refusals = 2
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        engines._enter_wal(connection, busy_timeout=0)
+    connection.refusals, connection.code = 1, sqlite3.SQLITE_NOTADB
+    with pytest.raises(sqlite3.OperationalError):
+        engines._enter_wal(connection, busy_timeout=60)
+    assert connection.refusals == 0
+    connection.close()
 
 
 def test_another_key_is_a_wrong_key(url: str, opener: Opener, tmp_path: Path) -> None:

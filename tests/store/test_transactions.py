@@ -19,7 +19,7 @@ from store.keyring import KeyPlaces
 from store.tables import Rotation
 from tests.conftest import Database
 from tests.store.conftest import Opener, postgresql_url
-from tests.store.ground import PRELUDE, Child, Ids, add_connection, add_rotation, root_folder
+from tests.store.ground import PRELUDE, Child, add_connection, add_rotation, root_folder
 
 PATIENCE = 30.0
 
@@ -238,21 +238,36 @@ def test_the_time_can_be_stored_and_compared(store: Store) -> None:
     assert 0 < rest <= 60.001
 
 
-def test_two_that_insert_the_same_folder_share_it(store: Store) -> None:
+def test_two_that_insert_the_same_folder_share_it(pg: Database, opener: Opener) -> None:
+    store = opener(postgresql_url(pg))
     environment_id = store.read(root_folder).environment_id
-    together = threading.Barrier(4)
+    neither_found_it = threading.Barrier(2)
 
-    def ensure(_: int) -> str:
-        ids = Ids()
+    def ensure(folder_id: str) -> str:
+        def new_id() -> str:
+            neither_found_it.wait(PATIENCE)
+            return folder_id
 
-        def act(tx: Tx) -> str:
-            return projects.ensure_folder(tx, environment_id, "/billing", ids).id
+        return store.write(lambda tx: projects.ensure_folder(tx, environment_id, "/billing", new_id).id)
 
-        together.wait(PATIENCE)
-        return store.write(act)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(ensure, ["f1", "f2"]))) == 1
 
-    with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(ensure, range(4)))) == 1
+
+def test_a_locking_read_sees_what_others_wrote_since_the_last_look(pg: Database, opener: Opener) -> None:
+    store = opener(postgresql_url(pg))
+    store.write(lambda tx: add_rotation(tx))
+
+    def look_twice(tx: Tx) -> tuple[int, int]:
+        first = rotations.get(tx, "r1")
+        assert first is not None
+        before = first.failures
+        store.write(lambda other: rotations.update_fields(other, "r1", failures=7))
+        again = rotations.get(tx, "r1", lock=True)
+        assert again is first
+        return before, again.failures
+
+    assert store.write(look_twice) == (0, 7)
 
 
 def test_the_transaction_shows_no_key(store: Store) -> None:
