@@ -75,6 +75,9 @@ class Terminal:
     def send(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
     def read(self, seconds: float) -> bool:
         """Wait for one chunk; False when none came in time, or the program has closed its terminal."""
         ready, _, _ = select.select([self._master], [], [], seconds)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.demo.stage import DATABASE, TYPE, Stage
 from app.errors import KeyturnError, NotFound, explain
-from app.views import Place
+from app.views import Place, Status
 
 if TYPE_CHECKING:
     from app.contract import SecretRotation
@@ -131,26 +131,24 @@ class Clients:
                 return
         service = open_service(self._stage.settings, "demo-application")
         try:
-            async with asyncio.TaskGroup() as group:
-                clients = [group.create_task(self._client(service, number)) for number in range(CLIENTS)]
-                await self._stop.wait()
-                for client in clients:
-                    client.cancel()
+            await asyncio.gather(*(self._client(service, number, self._stop) for number in range(CLIENTS)))
         finally:
             await service.aclose()
 
-    async def _client(self, service: Service, number: int) -> None:
+    async def _client(self, service: Service, number: int, stop: asyncio.Event) -> None:
+        """A login that has begun is always brought to its end, so that each is counted."""
         caches = number % 2 == 1
         held: _Fetched | None = None
-        while True:
+        while not stop.is_set():
             try:
                 if held is None or not caches or self._must_fetch(held):
                     held = await self._fetch(service, number)
-                if held is not None:
-                    await self._log_in(service, number, held)
+                if held is not None and not await self._log_in(service, number, held):
+                    held = None
             except Exception as error:
                 self._note(number, "failed", _told(error))
-            await asyncio.sleep(self._pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._pause)
 
     def _must_fetch(self, held: _Fetched) -> bool:
         return held.turn != self._turn or time.monotonic() - held.monotonic > self._cache_seconds
@@ -167,7 +165,8 @@ class Clients:
             return None
         return _Fetched(rotation.id, values["username"], values["password"], now, turn)
 
-    async def _log_in(self, service: Service, number: int, held: _Fetched) -> None:
+    async def _log_in(self, service: Service, number: int, held: _Fetched) -> bool:
+        """Whether the value is worth keeping."""
         import psycopg
 
         try:
@@ -175,12 +174,13 @@ class Clients:
         except psycopg.Error as error:
             if await _expired(service, held):
                 self._note(number, "expired")
-            else:
-                age = time.monotonic() - held.monotonic
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                self._note(number, "failed", f"{held.username}, fetched {age:.1f} s before: {reason}")
+                return False
+            age = time.monotonic() - held.monotonic
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self._note(number, "failed", f"{held.username}, fetched {age:.1f} s before: {reason}")
         else:
             self._note(number, "ok")
+        return True
 
     async def _order(self, number: int, held: _Fetched) -> None:
         """Log in and do a shop's work: read and write rows that the other user may have written."""
@@ -227,10 +227,12 @@ async def _expired(service: Service, held: _Fetched) -> bool:
     Of two rotations that went on after it was fetched, the first replaced it, and the second changed its password.
     """
     try:
-        attempts = await service.rotations.history(held.rotation_id)
+        rotation = await service.rotations.detail(held.rotation_id)
     except NotFound:
         return True  # deleted, and its credentials perhaps revoked
-    return sum(a.finished_at is None or a.finished_at > held.at for a in attempts) > 1
+    if rotation.row.status is Status.DELETING:
+        return True
+    return sum(a.finished_at is None or a.finished_at > held.at for a in rotation.attempts) > 1
 
 
 def _told(error: Exception) -> str:

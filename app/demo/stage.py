@@ -92,7 +92,7 @@ def stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
             "The demo needs a PostgreSQL server of its own, and there is none.", remedy=remedy
         ) from error
     except ServerError as error:
-        raise KeyturnError(f"The demo's PostgreSQL server does not start: {error}") from error
+        raise KeyturnError(str(error)) from error
     try:
         password = secrets.token_urlsafe(24)
         _make_database(server, password)

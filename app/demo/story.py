@@ -171,13 +171,13 @@ async def _rotate_under_load(service: Service, clients: Clients, say: Say) -> No
         await clients.all_try(_TRIES)
         before = clients.tally.ok
         rotated = await service.rotations.rotate(_NAME)
-        await clients.all_try(_TRIES)
-        _expect_no_failure(clients)
         await _expect_active(service, rotated, USERS[number % 2])
         latest = (await service.rotations.history(_NAME, limit=1))[0]
         steps = ", ".join(f"{step.step} {step.ms:.0f} ms" for step in latest.steps)
         say(f"Rotated {number} of {ROTATIONS}: {latest.identity} is published ({steps}).")
-        say(f"  {clients.tally.ok - before} logins meanwhile, {clients.tally.failed} failed")
+        await clients.all_try(_TRIES)
+        _expect_no_failure(clients)
+        say(f"  {clients.tally.ok - before} logins during and after it, {clients.tally.failed} failed")
 
 
 async def _check(service: Service, say: Say) -> None:

@@ -1,0 +1,55 @@
+"""`keyturn demo` in a terminal: the real interface on a throw-away store, with the clients' count under its title."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.demo import story
+from app.service import open_service
+from app.settings import load_settings
+from tests.demo.conftest import KEYTURN, Yard, all_gone, descendants
+from tests.terminal import Terminal
+from tests.test_private_server import eventually
+
+
+async def create_rotation(home: Path) -> None:
+    """As another process would, on the store that the demo made."""
+    service = open_service(load_settings({"KEYTURN_HOME": str(home)}), "test")
+    try:
+        await story._create(service, lambda text: None)
+    finally:
+        await service.aclose()
+
+
+async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None:
+    with Terminal([str(KEYTURN), "demo"], yard.environ) as terminal:
+        terminal.wait_for("its clients wait for a rotation (n)")
+        terminal.wait_for("No rotations yet")
+        family = descendants(terminal.pid)
+        (home,) = yard.tmp.glob("keyturn-pg-*/keyturn")
+        await create_rotation(home)
+        terminal.wait_for(story._NAME)
+        screen = terminal.wait_for(" ok, 0 failed")
+        assert "Demo: users app_user_1 and app_user_2; logins " in screen
+        terminal.send(b"q")
+        assert terminal.wait() == 0
+        assert terminal.shows("The demo and all it made are gone.", " ok, 0 failed.")
+    assert all_gone(family)
+    assert eventually(yard.is_clean)
+
+
+ENDINGS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+
+
+@pytest.mark.parametrize(("number", "status"), ENDINGS, ids=[number.name for number, _ in ENDINGS])
+def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: int, yard: Yard) -> None:
+    with Terminal([str(KEYTURN), "demo"], yard.environ) as terminal:
+        terminal.wait_for("No rotations yet")
+        family = descendants(terminal.pid)
+        terminal.signal(number)
+        assert terminal.wait() == status
+    assert all_gone(family)
+    assert eventually(yard.is_clean)

