@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from app.cli.output import complain, ignored
-from app.errors import EXIT_FAILED, InvalidInput, explain
+from app.errors import EXIT_FAILED, Explanation, InvalidInput, explain
 from app.settings import load_settings
 
 
 def report(error: Exception) -> int:
     """Say what happened and what to do; a defect goes to the log file, and here is told where that is."""
-    known = explain(error)
+    known = _explained(error)
     if known is None:
         complain(_defect(error))
         return EXIT_FAILED
@@ -24,10 +24,18 @@ def report(error: Exception) -> int:
     return known.exit_code
 
 
+def _explained(error: Exception) -> Explanation | None:
+    try:
+        return explain(error)
+    except ImportError:  # an installation in pieces: what is missing may be what the table is made of
+        return None
+
+
 def _defect(error: Exception) -> str:
     from app.logs import record_defect
 
-    what = f"Unexpected {type(error).__name__}, which is a defect of Keyturn."
+    missing = f" ({error.name} is not installed as it should be)" if isinstance(error, ImportError) else ""
+    what = f"Unexpected {type(error).__name__}{missing}, which is a defect of Keyturn."
     try:
         log_file = load_settings(os.environ).log_file
         record_defect(error, log_file)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from app.errors import KeyturnError
 
-_NARROWEST = 8
+_NARROWEST = 7
 _GAP = "  "
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def prepare() -> None:
@@ -157,6 +158,18 @@ def when(moment: datetime | None, absent: str = "") -> str:
     return f"{text[:10]} {text[11:16]} UTC" if for_people() else text
 
 
+def distance(moment: datetime | None, absent: str = "") -> str:
+    """How far off a moment is: "in 30 d" or "2 h ago" for people, RFC 3339 for programs."""
+    from datetime import UTC, datetime
+
+    if moment is None or not for_people():
+        return when(moment, absent)
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    size = abs(seconds)
+    amount = next((f"{size / unit:.0f} {name}" for unit, name in _UNITS if size >= 1.5 * unit), f"{size:.0f} s")
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
 def for_people() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
@@ -190,11 +203,12 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def laid_out(rows: Sequence[Sequence[str]], columns: int) -> str:
-    """Aligned columns, the widest cut first until a row fits."""
-    widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    room = columns - len(_GAP) * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    """Aligned columns, the widest cut first until a row fits; the first column, which tells the rows apart, last."""
+    first, *others = (max(_width(cell) for cell in column) for column in zip(*rows, strict=True))
+    room = columns - len(_GAP) * len(others) - first
+    while others and sum(others) > room and max(others) > _NARROWEST:
+        others[others.index(max(others))] -= 1
+    widths = [max(first + min(room - sum(others), 0), min(first, _NARROWEST)), *others]
     lines = (_GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{text.rstrip()}\n" for text in lines)
 

@@ -37,16 +37,15 @@ def show_all(args: Namespace) -> int:
         wanted = {document.id for document in documents}
         snapshot = await service.rotations.snapshot()
         output.table(
-            ("NAME", "TYPE", "PLACE", "STATUS", "ACTIVE", "NEXT RUN", "LAST RUN"),
+            ("NAME", "STATUS", "ACTIVE", "NEXT RUN", "TYPE", "PLACE"),
             [
                 (
                     row.name,
-                    row.type,
-                    f"{row.project} {row.environment} {row.path}",
                     row.status.value,
                     row.active_identity,
-                    output.when(row.next_at, "by hand"),
-                    output.when(row.last_rotated_at, "never"),
+                    output.distance(row.next_at, "by hand"),
+                    row.type,
+                    f"{row.project} {row.environment} {row.path}",
                 )
                 for row in snapshot.rows
                 if row.id in wanted
@@ -152,7 +151,7 @@ def history(args: Namespace) -> int:
             output.json_line({"attempts": output.view_json(attempts)})
             return 0
         output.table(
-            ("STARTED", "USER", "TRIGGER", "BY", "STATE", "STEPS", "MESSAGE"),
+            ("STARTED", "USER", "STATE", "STEPS", "TRIGGER", "BY", "MESSAGE"),
             [_attempt_cells(attempt) for attempt in attempts],
             empty="It has not run yet.",
         )
@@ -270,10 +269,10 @@ def _attempt_cells(attempt: AttemptView) -> tuple[str, ...]:
     return (
         output.when(attempt.started_at),
         attempt.identity,
-        attempt.trigger,
-        attempt.actor,
         attempt.state,
         steps,
+        attempt.trigger,
+        attempt.actor,
         attempt.message,
     )
 

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.ground import Ground, make_ground, with_service
 from tests.conftest import Database
+
+
+@pytest.fixture(autouse=True)
+def _heed_signals() -> Iterator[None]:
+    """A test run in the background of a shell, or under nohup, would pass on to its processes that they are ignored."""
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

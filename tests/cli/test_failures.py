@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_a_defect_is_told_even_when_the_log_cannot_be_written(ready: Path, monke
     assert len(ran.err.splitlines()) == 1
     assert "could not be written" in ran.err
     assert SECRET not in ran.err
+
+
+def test_an_installation_in_pieces_is_told_without_a_traceback(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connections, "views", _defective)
+    monkeypatch.setitem(sys.modules, "providers.base", None)
+    ran = keyturn("connections", "list")
+    assert (ran.code, ran.out) == (1, "")
+    assert len(ran.err.splitlines()) == 1
+    assert "Unexpected Odd" in ran.err
 
 
 def test_causes_and_groups_are_followed_once_and_without_their_words() -> None:
@@ -156,7 +166,7 @@ def test_an_interrupted_creation_is_finished_by_the_same_command(connected: Grou
         creating.hear("plan", connected.users[0])
         creating.signal(signal.SIGINT)
         assert creating.finish().code == 130
-    assert done("rotations", "list").lines[0][3] == "creating"
+    assert done("rotations", "list").lines[0][1] == "creating"
     created = done(*words)
     assert created.out.startswith(f"Created {NAME}.")
     assert connected.published_logs_in()

@@ -121,8 +121,10 @@ def test_two_runs_at_the_same_moment_run_what_is_due_once(shared: Ground) -> Non
     assert shared.published_logs_in()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("once", [[], ["--once"]], ids=["loop", "once"])
+@pytest.mark.parametrize(
+    ("number", "once"),
+    [(signal.SIGTERM, []), (signal.SIGINT, []), (signal.SIGTERM, ["--once"]), (signal.SIGHUP, ["--once"])],
+)
 def test_a_signal_lets_the_running_attempt_finish(connected: Ground, number: signal.Signals, once: list[str]) -> None:
     document = connected.create()
     make_due(document["id"])

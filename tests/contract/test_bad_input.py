@@ -373,6 +373,6 @@ def test_users_of_any_name_work(connected: Ground, stem: str) -> None:
         done("rotations", "rotate", "my-pg-rotation")
         assert connected.published()["POSTGRES_DB_USERNAME"] == expected
         assert connected.published_logs_in()
-    assert done("rotations", "list").lines[0][4] == user
+    assert done("rotations", "list").lines[0][2] == user
     granted = connected.pg.execute(sql.SQL("SELECT count(*) FROM pg_roles WHERE rolname = %s"), user)
     assert granted == [(1,)]
