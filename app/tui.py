@@ -76,6 +76,12 @@ def run_tui(
     return app.return_code or 0
 
 
+def _rotation_commands() -> type[Provider]:
+    from screens.palette import RotationCommands
+
+    return RotationCommands
+
+
 class KeyturnApp(App[int]):
     """Opens the service after its first frame. `desk` is there from then on."""
 
@@ -83,6 +89,7 @@ class KeyturnApp(App[int]):
     CSS_PATH: ClassVar[list[str | PurePath]] = ["../screens/base.tcss", "../screens/dashboard.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual declares no ClassVar
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    COMMANDS = App.COMMANDS | {_rotation_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("question_mark,f1", "help", "Help", show=False),
@@ -262,6 +269,10 @@ class KeyturnApp(App[int]):
         """As Textual's, but brackets in names and errors are only brackets."""
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
+    def action_help_quit(self) -> None:
+        """ctrl+c does not quit, by habit of terminals; it says what does."""
+        self.notify("Press ctrl+q to quit.")
+
     def action_help(self) -> None:
         from screens.help import HelpScreen, help_for
 
@@ -278,15 +289,6 @@ class KeyturnApp(App[int]):
         yield SystemCommand("Help", "The keys of this screen", self.action_help)
         yield SystemCommand("Theme", "Other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave Keyturn; what is under way ends first", self.action_quit)
-
-
-def _rotation_commands() -> type[Provider]:
-    from screens.palette import RotationCommands
-
-    return RotationCommands
-
-
-KeyturnApp.COMMANDS = App.COMMANDS | {_rotation_commands}
 
 
 def _opened(settings: Settings) -> Service:

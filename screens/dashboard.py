@@ -94,6 +94,7 @@ class DashboardScreen(Screen[None]):
         if desk.snapshot is not None:
             self.snapshot = desk.snapshot
         self._show_title()
+        self._show_detail()
 
     def watch_snapshot(self) -> None:
         with self.app.batch_update():
@@ -128,18 +129,18 @@ class DashboardScreen(Screen[None]):
         self.refresh_bindings()
 
     def _show_title(self) -> None:
-        desk = self.desk
-        if desk is None or self.snapshot is None:
+        if self.desk is None:
             return
-        if desk.trouble is not None:
+        if self.desk.trouble is not None:
             self._title.show(right=f"{look.glyphs().warning} store not readable")
-        else:
-            self._title.show(_counts(self.snapshot), look.exact(desk.now()))
+        elif self.snapshot is not None:
+            self._title.show(_counts(self.snapshot), look.exact(self.desk.now()))
 
     def _show_detail(self) -> None:
+        if self.desk is None:
+            return
         row = self._row()
-        assert self.desk is not None
-        lines = _detail(row, self.desk.now(), self.size.height >= 30) if row else []
+        lines = _detail(row, self.desk.now()) if row else []
         if (trouble := self.desk.trouble) is not None:
             lines = [plain(f"{look.glyphs().warning} {trouble.message} {trouble.remedy}", look.STYLES[look.BAD])]
         shown = Content("\n").join(lines)
@@ -266,7 +267,7 @@ def _counts(snapshot: Snapshot) -> str:
     return ", ".join(parts)
 
 
-def _detail(row: RotationRow, now: datetime, tall: bool) -> list[Content]:
+def _detail(row: RotationRow, now: datetime) -> list[Content]:
     """What the table has no room for, in three or four lines."""
     muted, dot = look.STYLES[look.MUTED], f" {look.glyphs().separator} "
     mark = look.status_mark(row.status)

@@ -82,7 +82,13 @@ def _lines(work: Work, now: datetime) -> list[Content]:
     for steps in attempts.values():
         identity = next(iter(steps.values())).identity
         lines.append(plain(one_line(identity), "bold"))
-        lines += [step_line(name, steps.get(name), now) for name in STEPS if name in steps or name in _EXPECTED]
+        for name in STEPS:
+            if name in steps or name in _EXPECTED:
+                lines.append(step_line(name, steps.get(name), now))
+            if name in steps and steps[name].message:
+                lines.append(
+                    plain(f"   {look.glyphs().warning} {one_line(steps[name].message)}", look.STYLES[look.WARN])
+                )
         lines.append(Content())
     if not attempts and work.verb != DELETE:
         lines += [step_line(name, None, now) for name in _EXPECTED]

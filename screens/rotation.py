@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,7 @@ from textual.widgets import Static
 from app.errors import NotFound, explain
 from app.views import AttemptView, Place, RotationDetail, SecretView, SlotView
 from screens import actions, look
+from screens.dialogs import YES, confirmation
 from screens.text import one_line, plain, visible
 from screens.widgets.bars import KeyBar, TitleBar, rule
 
@@ -31,6 +33,13 @@ _MASK_LENGTH = 12
 _MUTED, _BAD, _GOOD = (look.STYLES[tone] for tone in (look.MUTED, look.BAD, look.GOOD))
 
 
+_GUARDS = {
+    "warn": "If what a run is about to replace is still in use: it warns and goes on.",
+    "wait": "If what a run is about to replace is still in use: it waits up to {hours} h, then warns and goes on.",
+    "off": "A run replaces the inactive credential without looking whether it is still in use.",
+}
+
+
 class RotationScreen(Screen[None]):
     """Follows the store: what other processes do shows up here too."""
 
@@ -41,6 +50,7 @@ class RotationScreen(Screen[None]):
         Binding("escape,q", "back", "Back", tooltip="Back to all rotations"),
         Binding("r", "rotate", "Rotate now"),
         Binding("c", "check", "Check", tooltip="Log in with both credentials"),
+        Binding("h", "heal", "Heal", tooltip="Set drifted passwords back to what is stored"),
         Binding("v", "reveal", "Reveal", tooltip="Show the secrets for 30 s, or hide them"),
         Binding("p", "pause", "Pause", tooltip="Switch auto-rotation off"),
         Binding("p", "resume", "Resume", tooltip="Switch auto-rotation on"),
@@ -161,6 +171,8 @@ class RotationScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume"):
             return self.detail is not None and self.detail.auto_rotation == (action == "pause")
+        if action == "heal":
+            return any(check.ok is False for check in self._checks.values())
         if action in ("rotate", "check", "reveal", "delete"):
             return self.detail is not None
         return True
@@ -196,16 +208,30 @@ class RotationScreen(Screen[None]):
 
     @work(exclusive=True, group="check")
     async def action_check(self) -> None:
+        await self._check(self._desk.service.rotations.check(self._rotation_id), "Not checked")
+
+    @work(exclusive=True, group="check")
+    async def action_heal(self) -> None:
+        drifted = " and ".join(check.identity for check in self._checks.values() if check.ok is False)
+        text = (
+            f"Somebody changed the password of {drifted} at the target. It is set back to what is stored here: whoever "
+            "uses the published secrets can log in again, whoever uses the changed password cannot."
+        )
+        if await self.app.push_screen_wait(confirmation("Set the passwords back?", text, "Set back")) == YES:
+            await self._check(self._desk.service.rotations.heal(self._rotation_id), "Not healed")
+
+    async def _check(self, call: Awaitable[list[SlotCheck]], failed: str) -> None:
         self._checking = True
         self._checks.clear()
         self._show()
         try:
-            self._checks = {check.slot: check for check in await self._desk.service.rotations.check(self._rotation_id)}
+            self._checks = {check.slot: check for check in await call}
         except Exception as error:
-            await actions.show_error(self.app, "Not checked", error)
+            await actions.show_error(self.app, failed, error)
         finally:
             self._checking = False
             self._show()
+            self.refresh_bindings()
 
     @work(exclusive=True, group="reveal")
     async def action_reveal(self) -> None:
@@ -246,6 +272,7 @@ def _summary(detail: RotationDetail, now: datetime) -> list[Content]:
             (one_line(f"{dot}{row.type_title}{dot}through connection {row.connection}"), _MUTED),
         ),
         plain(_schedule(detail, now)),
+        plain(_GUARDS.get(detail.guard, "").format(hours=detail.guard_wait_hours), _MUTED),
     ]
     if detail.description:
         lines.append(plain(detail.description, _MUTED))
@@ -310,6 +337,8 @@ def _history(detail: RotationDetail, now: datetime) -> list[Content]:
             f"{s.step} {look.duration(s.ms)}{f' ({s.tries} tries)' if s.tries > 1 else ''}" for s in attempt.steps
         ):
             lines.append(plain(f"      {steps}", _MUTED))
+        notes = (f"      {look.glyphs().warning} {one_line(step.note)}" for step in attempt.steps if step.note)
+        lines += [plain(note, look.STYLES[look.WARN]) for note in notes]
         if attempt.message:
             lines.append(plain(f"      {one_line(attempt.message)}", _BAD))
     if not detail.attempts:

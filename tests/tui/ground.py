@@ -91,7 +91,7 @@ async def until(condition: Callable[[], object], what: str | Callable[[], str]) 
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
 
 
 @dataclass(frozen=True)

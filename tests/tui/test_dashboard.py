@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from app.tui import KeyturnApp
 from screens import look
 from screens.widgets.line_table import LineTable
+from store import rotations
 from tests.conftest import Database
 from tests.tui.ground import SIZES, open_here, row_of, set_up, settings_here, until, walking
 
@@ -101,10 +104,6 @@ async def test_pause_and_resume_are_one_key(pg: Database) -> None:
 
 
 async def test_the_background_loop_rotates_what_is_due(pg: Database) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    from store import rotations
-
     (rotation_id,) = await set_up(pg, "billing")
     async with walking() as walk:
         await walk.sees("billing")
@@ -162,3 +161,23 @@ async def test_quitting_returns_zero() -> None:
         await walk.press("q")
         await until(lambda: not walk.app.is_running, "the end")
         assert walk.app.return_code == 0
+
+
+async def test_ctrl_c_says_how_to_quit() -> None:
+    async with walking() as walk:
+        await walk.press("ctrl+c")
+        await walk.sees("Press ctrl+q to quit.")
+        assert walk.app.is_running
+
+
+async def test_wizard_and_connections_are_one_key_away() -> None:
+    async with walking() as walk:
+        await walk.press("n")
+        await walk.reaches("WizardScreen")
+        await walk.press("escape")
+        await walk.reaches("DashboardScreen")
+        await walk.press("c")
+        await walk.reaches("ConnectionsScreen")
+        await walk.press("escape")
+        await walk.reaches("DashboardScreen")
+        await walk.sees("No rotations yet.")

@@ -109,7 +109,13 @@ async def test_check_logs_in_with_both(pg: Database) -> None:
         await until(lambda: walk.text.count("✓ logs in") == 2, "both checks")
         pg.execute(f"ALTER ROLE \"{pg.role_name('billing2')}\" PASSWORD 'drifted'")
         await walk.press("c")
-        await walk.sees("✗ does not log in", "✓ logs in")
+        await walk.sees("✗ does not log in", "✓ logs in", "h Heal")
+        await walk.press("h")
+        await walk.reaches("Question")
+        await walk.sees("Set the passwords back?", f"Somebody changed the password of {pg.role_name('billing2')}")
+        await walk.press("enter")
+        await until(lambda: walk.text.count("✓ logs in") == 2, "both to be mended")
+        await walk.sees_not("h Heal")
 
 
 async def test_rotating_here_updates_the_page(pg: Database) -> None:
