@@ -91,17 +91,20 @@ class _Stopping:
 
 
 class _Names:
-    """Remembers what rotations are called: an outcome tells their ids alone."""
+    """Remembers what rotations are called and whether their guard held them back: an outcome tells neither."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._postponed: set[str] = set()
 
     def step(self, progress: Progress) -> None:
         self._known[progress.rotation_id] = progress.rotation
+        if progress.state == "postponed":
+            self._postponed.add(progress.rotation_id)
         if progress.state != "started":
             _tell(
                 "step",
-                level=logging.INFO if progress.state == "done" else logging.WARNING,
+                level=logging.WARNING if progress.state == "failed" else logging.INFO,
                 rotation=progress.rotation,
                 slot=progress.slot,
                 user=progress.identity,
@@ -109,12 +112,15 @@ class _Names:
                 state=progress.state,
                 ms=progress.ms,
                 attempt=progress.attempt_id,
+                **({"message": progress.message} if progress.message else {}),
             )
 
     def outcome(self, rotation_id: str, error: str | None) -> None:
         name = self._known.pop(rotation_id, rotation_id)
+        postponed = rotation_id in self._postponed
+        self._postponed.discard(rotation_id)
         if error is None:
-            _tell("done", rotation=name)
+            _tell("postponed" if postponed else "done", rotation=name)
         else:
             _tell("failed", level=logging.ERROR, rotation=name, message=error)
 

@@ -150,6 +150,40 @@ def test_history_tells_each_step_and_its_time(connected: Ground) -> None:
     assert len(done("rotations", "history", NAME, "--limit", "2").lines) == 2
 
 
+def test_edit_replaces_what_is_given(connected: Ground) -> None:
+    document = connected.create()
+    before = connected.verifiers()
+    body = json.dumps({"rotationInterval": 7, "rotateAtUtc": {"hours": 3}, "surplus": 1})
+    edited = done("rotations", "edit", NAME, "--file", "-", "--json", stdin=body)
+    assert "surplus" in edited.err
+    changed = edited.json["secretRotation"]
+    assert (changed["rotationInterval"], changed["rotateAtUtc"]) == (7, {"hours": 3, "minutes": 0})
+    assert changed["secretsMapping"] == document["secretsMapping"]
+    assert connected.verifiers() == before
+    refused = keyturn("rotations", "edit", NAME, "--file", "-", stdin='{"rotationInterval": 0}')
+    assert (refused.code, refused.out) == (2, "")
+    assert "rotationInterval: must be at least 1" in refused.err
+
+
+def test_move_takes_the_secrets_along(connected: Ground) -> None:
+    connected.create()
+    values = connected.published()
+    moved = done("rotations", "move", NAME, "--env", "prod", "--path", "/app", "--json").json["secretRotation"]
+    assert (moved["environment"]["slug"], moved["folder"]["path"]) == ("prod", "/app")
+    assert connected.published() == {}
+    assert done("secrets", "export", "--json", "--env", "prod", "--path", "/app").json == values
+    assert keyturn("rotations", "move", NAME, "--env", "nonsense").code == 3
+
+
+def test_check_heals_what_was_changed_behind_the_back(connected: Ground) -> None:
+    connected.create()
+    connected.pg.execute(f"ALTER ROLE {connected.users[0]} PASSWORD 'changed behind the back'")
+    assert keyturn("rotations", "check", NAME).code == 1
+    healed = done("rotations", "check", NAME, "--heal", "--json").json
+    assert healed["drift"] is False
+    assert connected.published_logs_in()
+
+
 def test_delete_keeps_credentials_and_values_unless_told_otherwise(connected: Ground) -> None:
     document = connected.create()
     before = connected.published()

@@ -75,6 +75,24 @@ def test_once_exits_1_when_one_failed_and_the_others_ran(connected: Ground) -> N
     assert connected.published_logs_in()
 
 
+def test_a_guard_that_waits_is_no_failure(connected: Ground) -> None:
+    document = connected.create(guard={"policy": "wait"})
+    values = done("rotations", "credentials", NAME, "--json").json["generatedCredentials"][1]
+    with connected.pg.connect(values["username"], values["password"]):
+        make_due(document["id"])
+        ran = process("--run-scheduler", "--once")
+        held = keyturn("rotations", "rotate", NAME)
+        forced = keyturn("rotations", "rotate", NAME, "--force")
+    assert ran.code == 0
+    outcomes = [fields(line)["event"] for line in ran.err.splitlines()]
+    assert outcomes[-2:] == ["postponed", "stopped"]
+    assert "step=guard state=postponed" in ran.err
+    assert held.code == 1
+    assert connected.users[1] in held.err
+    assert forced.code == 0
+    assert connected.published_logs_in()
+
+
 def test_the_first_start_is_one_log_line(home: object) -> None:
     ran = process("--run-scheduler", "--once")
     first = fields(ran.err.splitlines()[0])
