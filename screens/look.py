@@ -156,10 +156,12 @@ def span(length: timedelta) -> str:
 
 
 def relative(when: datetime, now: datetime) -> str:
-    """ "in 3 d", "2 h ago", "now"."""
+    """ "in 3 d", "2 h ago", "now". The last minute does not count seconds: it would never be still."""
     distance = when - now
     if abs(distance) < timedelta(seconds=1):
         return "now"
+    if timedelta(minutes=-1) < distance < timedelta():
+        return "just now"
     return f"in {span(distance)}" if distance > timedelta() else f"{span(distance)} ago"
 
 

@@ -214,8 +214,8 @@ class RotationScreen(Screen[None]):
     async def action_heal(self) -> None:
         drifted = " and ".join(check.identity for check in self._checks.values() if check.ok is False)
         text = (
-            f"Somebody changed the password of {drifted} at the target. It is set back to what is stored here: whoever "
-            "uses the published secrets can log in again, whoever uses the changed password cannot."
+            f"{drifted} cannot log in with what is stored here. The password at the target is set back to that: whoever "
+            "uses the published secrets can log in again, whoever uses another password cannot."
         )
         if await self.app.push_screen_wait(confirmation("Set the passwords back?", text, "Set back")) == YES:
             await self._check(self._desk.service.rotations.heal(self._rotation_id), "Not healed")
@@ -324,7 +324,7 @@ def _slot_lines(slot: SlotView, width: int, now: datetime) -> list[Content]:
     if slot.expires_at is not None:
         lines.append(plain(f"    expires {look.when(slot.expires_at, now)}"))
     if slot.dies_at is not None:
-        lines.append(plain(f"    works until the next run replaces it, {look.when(slot.dies_at, now)}", _MUTED))
+        lines.append(plain(f"    replaced by the next run, {look.when(slot.dies_at, now)}", _MUTED))
     return lines
 
 

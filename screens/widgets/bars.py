@@ -48,18 +48,21 @@ class KeyBar(Static):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(classes="key-bar", id=id)
         self._places: list[tuple[range, str]] = []
+        self._drawn: list[str] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
     def _changed(self, screen: Screen[object]) -> None:
-        if screen is self.screen and self.is_attached:
+        if screen is self.screen and self.is_attached and self._drawn != [b.description for b in self._shown()]:
             self.refresh()
 
     def render(self) -> Content:
         parts: list[Content] = []
         self._places, column = [], 0
-        for binding in self._shown():
+        bindings = self._shown()
+        self._drawn = [binding.description for binding in bindings]
+        for binding in bindings:
             label = key_label(binding)
             item = Content.assemble((label, "bold $footer-key-foreground"), (f" {binding.description}", STYLES[MUTED]))
             if column + item.cell_length > self.content_size.width:

@@ -33,7 +33,8 @@ def _own_glyphs() -> Iterator[None]:
         (timedelta(minutes=12), "in 12 min"),
         (timedelta(seconds=45), "in 45 s"),
         (timedelta(milliseconds=400), "now"),
-        (timedelta(seconds=-5), "5 s ago"),
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=-61), "1 min ago"),
         (timedelta(days=-3, hours=-2), "3 d ago"),
     ],
 )

@@ -39,7 +39,7 @@ async def test_it_tells_both_credentials_the_schedule_and_the_history(pg: Databa
     first, second = pg.role_name("billing1"), pg.role_name("billing2")
     async with walking(size) as walk:
         await open_page(walk)
-        await walk.sees(f"● {first}  active", f"○ {second}  inactive", "works until the next run replaces it, in 30 d")
+        await walk.sees(f"● {first}  active", f"○ {second}  inactive", "replaced by the next run, in 30 d")
         await walk.sees("Rotates every 30 days at 02:00 UTC, next in 30 d", "through connection ops-admin")
         await walk.sees("Secrets  in default prod /", f"billing_PASSWORD  {MASK}", first, "version 1")
         await walk.press("end")
@@ -112,7 +112,7 @@ async def test_check_logs_in_with_both(pg: Database) -> None:
         await walk.sees("✗ does not log in", "✓ logs in", "h Heal")
         await walk.press("h")
         await walk.reaches("Question")
-        await walk.sees("Set the passwords back?", f"Somebody changed the password of {pg.role_name('billing2')}")
+        await walk.sees("Set the passwords back?", f"{pg.role_name('billing2')} cannot log in")
         await walk.press("enter")
         await until(lambda: walk.text.count("✓ logs in") == 2, "both to be mended")
         await walk.sees_not("h Heal")
