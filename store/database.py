@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -59,6 +60,7 @@ class Store:
     `read` and `write` each run a function in one transaction: committed when it returns, rolled back when it
     raises. The function may be called again after a rollback (a deadlock was broken, the keys renewed), so it
     must change nothing but the transaction. `read` sees one moment, cannot write, waits for no writer.
+    A write that is not `durable` outlives the process, but perhaps not a power cut: for what would only be repeated.
     `aread` and `awrite` do the same in a thread. A cancelled awaiter leaves the transaction to itself: it is
     completed or rolled back as a whole, and whether it was is to be read from the store.
     """
@@ -81,6 +83,7 @@ class Store:
         self._places = places
         self._busy_timeout = busy_timeout
         self._readers = engine.execution_options(**engines.READING[self.dialect])
+        self._hasty = engine.execution_options(**engines.HASTY)
         # SQLite has one writer at a time; queueing for it is fairer to our own threads than its polling.
         self._writer = threading.Lock() if self.dialect == "sqlite" else None
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-store")
@@ -96,21 +99,23 @@ class Store:
     def read(self, fn: Callable[[Tx], T]) -> T:
         return self._run(self._readers, fn)
 
-    def write(self, fn: Callable[[Tx], T]) -> T:
+    def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> T:
+        engine = self.engine if durable else self._hasty
         if self._writer is None:
-            return self._run(self.engine, fn)
+            return self._run(engine, fn)
         if not self._writer.acquire(timeout=self._busy_timeout):
             raise failures.locked(self.location)
         try:
-            return self._run(self.engine, fn)
+            return self._run(engine, fn)
         finally:
             self._writer.release()
 
     async def aread(self, fn: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, fn)
 
-    async def awrite(self, fn: Callable[[Tx], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.write, fn)
+    async def awrite(self, fn: Callable[[Tx], T], *, durable: bool = True) -> T:
+        write = partial(self.write, fn, durable=durable)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, write)
 
     def reload_keys(self) -> bool:
         """Look for the key again, as `keyturn key rotate` may have added one. True: there is a new ring."""

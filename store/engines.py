@@ -27,6 +27,9 @@ READING: dict[str, dict[str, Any]] = {
 }
 """Execution options of an engine whose transactions only read."""
 
+HASTY: dict[str, Any] = {_MODE: "hasty"}
+"""Execution options of an engine whose commits do not wait for the disk: they outlive the process, not a power cut."""
+
 MIGRATING: dict[str, Any] = {_MODE: "migrate"}
 """Execution options for changing tables: a rebuilt table must not take along the rows that refer to it."""
 
@@ -106,6 +109,8 @@ def _sqlite_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
         if mode == "migrate":
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if mode == 'read' else 'OFF'}")
+        if mode != "read":
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if mode == 'hasty' else 'FULL'}")
         connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
 
     return engine
@@ -139,6 +144,11 @@ def _postgresql_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
     @event.listens_for(engine, "checkout")
     def on_checkout(connection: Any, _record: object, _proxy: object) -> None:
         connection.read_only = None
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_MODE) == "hasty":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
     return engine
 

@@ -280,3 +280,16 @@ def test_statements_time_out_on_postgresql(pg: Database, opener: Opener) -> None
     store = opener(postgresql_url(pg), busy_timeout=0.1)
     with pytest.raises(StoreUnavailable, match="57014"):
         store.read(lambda tx: tx.session.execute(text("SELECT pg_sleep(60)")))
+
+
+def test_only_a_durable_write_waits_for_the_disk(store: Store) -> None:
+    asked, durable, hasty = ("PRAGMA synchronous", 2, 1) if store.dialect == "sqlite" else _SYNCHRONOUS_COMMIT
+
+    def setting(tx: Tx) -> object:
+        return tx.session.execute(text(asked)).scalar()
+
+    found = [store.write(setting), store.write(setting, durable=False), store.write(setting)]
+    assert found == [durable, hasty, durable]
+
+
+_SYNCHRONOUS_COMMIT = ("SHOW synchronous_commit", "on", "off")
