@@ -18,7 +18,7 @@ from screens.dialogs import YES, confirmation, error_dialog
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
-from screens.widgets.line_table import Cell, Column, LineTable, Row
+from screens.widgets.line_table import Cell, Column, LineTable
 from screens.widgets.question import Question
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ EMPTY = (
 )
 
 
-class _Table(LineTable, inherit_bindings=False):
+class _Table(LineTable[ConnectionView], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -60,7 +60,7 @@ class ConnectionsScreen(Screen[None]):
         self._views: dict[str, ConnectionView] = {}
         self._tests: dict[str, ConnectionTest | None] = {}
         """By name: the last answer, None while it is awaited."""
-        self._table = _Table(_columns(80))
+        self._table = _Table(_columns(80), key=lambda view: view.name, cells=lambda view: _cells(view, self._tests))
         self._empty, self._detail = Static(id="empty"), Static(id="detail")
 
     def compose(self) -> ComposeResult:
@@ -90,7 +90,7 @@ class ConnectionsScreen(Screen[None]):
         self._show()
 
     def _show(self) -> None:
-        self._table.set_rows([Row(name, _cells(view, self._tests)) for name, view in self._views.items()])
+        self._table.set_rows(list(self._views.values()))
         self._table.display, self._empty.display = bool(self._views), not self._views
         self._show_detail()
         self.refresh_bindings()

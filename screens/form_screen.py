@@ -7,11 +7,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeVar
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.screen import Screen
 from textual.types import CSSPathType
 from textual.widget import Widget
@@ -23,7 +21,8 @@ from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
 from screens.widgets.controls import Push
 from screens.widgets.field import Field
-from screens.widgets.form import Form
+from screens.widgets.form import Form, field_of
+from screens.widgets.in_order import InOrder
 
 Result = TypeVar("Result")
 FEW = 6
@@ -37,7 +36,12 @@ class FormScreen(Screen[Result]):
     """Title, form, hint, buttons, keys. The hint is the help of whatever has the focus."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "form_screen.tcss"
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key, f"leap({key!r})", f"{what} field", show=False, priority=True)
+        for key, what in (("enter", "Next"), ("down", "Next"), ("up", "Previous"))
+    ]
 
     def __init__(self, title: str, *buttons: Push) -> None:
         super().__init__()
@@ -63,7 +67,8 @@ class FormScreen(Screen[Result]):
         yield KeyBar()
 
     async def replace(self, widgets: Iterable[Widget]) -> None:
-        """Another body, drawn at once."""
+        """Another body, drawn at once. Meanwhile nothing has the focus: a hasty enter must not press a button."""
+        self.set_focus(None)
         with self.app.batch_update():
             await self.form.remove_children()
             await self.form.mount_all(shown := list(widgets))
@@ -77,18 +82,15 @@ class FormScreen(Screen[Result]):
     def fit(self) -> None:
         """Borders where there is room for them."""
         compact = self.app.size.height < TALL
-        for control in self.query("Input, TextArea, Select, Button"):
+        for control in self.query("Input, TextArea, Select, #buttons Button"):
             if isinstance(control, Input | TextArea | Select | Button):
                 control.compact = compact
 
     def focus_first(self) -> None:
-        """The first thing of the form that can have the focus, once it is there."""
-        self.call_after_refresh(self._focus_first)
-
-    def _focus_first(self) -> None:
-        for widget in self.focus_chain:
-            if self.form in widget.ancestors:
-                widget.focus()
+        """The first thing of the form that can have the focus, before the next key is looked at."""
+        for widget in self.form.query("*"):
+            if widget.focusable:
+                self.set_focus(widget)
                 return
 
     def say(self, text: str, tone: str = look.MUTED) -> None:
@@ -137,12 +139,28 @@ class FormScreen(Screen[Result]):
         elif problems:
             self.say(problems[0][1], look.BAD)
 
-    @on(Form.Entered)
-    def _show_help(self, event: Form.Entered) -> None:
-        event.stop()
-        self._explain(event.field.label if event.field else "", getattr(event.field or event.widget, "help", ""))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "leap":
+            return True
+        control, key = self.focused, parameters[0]
+        if not isinstance(control, InOrder) or key in control.keeps:
+            return False
+        return key != "enter" or self.form.following() is not None
 
-    def _explain(self, label: str, help_text: str) -> None:
+    def action_leap(self, key: str) -> None:
+        """To another field, before the next key is looked at."""
+        if key == "enter":
+            self.set_focus(self.form.following())
+        elif key == "down":
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def on_descendant_focus(self) -> None:
+        """News of the focus may come late, in any order: what has it now is what counts."""
+        if (widget := self.focused) is None:
+            return
+        field = field_of(widget)
+        help_text = getattr(field or widget, "help", "")
         self._hint.update(plain(one_line(help_text or self.about), look.STYLES[look.MUTED]))
-        about = f"{self.about}\n\n{label}: {help_text}" if label else self.about
-        self.HELP = Content(one_line(about)).plain if not label else about  # type: ignore[misc]
+        self.HELP = f"{self.about}\n\n{field.label}: {help_text}" if field else self.about  # type: ignore[misc]

@@ -18,10 +18,11 @@ from textual.widgets import Button, Input, Select, TextArea
 
 from screens.look import glyphs
 from screens.text import one_line, plain
+from screens.widgets.in_order import InOrder
 from screens.widgets.secret_input import SecretInput
 
 
-class Line(Input):
+class Line(InOrder, Input):
     """A line of text."""
 
     def __init__(self, text: str = "", *, placeholder: str = "", suggestions: Iterable[str] = ()) -> None:
@@ -35,8 +36,10 @@ class Line(Input):
         self.cursor_blink = False
 
 
-class TextBlock(TextArea):
+class TextBlock(InOrder, TextArea):
     """Several lines of text. Tab and the arrow keys leave it at its ends."""
+
+    keeps: ClassVar[frozenset[str]] = frozenset({"enter", "up", "down"})
 
     def __init__(self, text: str = "", *, placeholder: str = "") -> None:
         super().__init__(
@@ -45,21 +48,22 @@ class TextBlock(TextArea):
         self.cursor_blink = False
 
     def action_cursor_up(self, select: bool = False) -> None:
-        if self.cursor_at_first_line and not select:
+        if self.navigator.is_first_wrapped_line(self.cursor_location) and not select:
             self.screen.focus_previous()
         else:
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        if self.cursor_at_last_line and not select:
+        if self.navigator.is_last_wrapped_line(self.cursor_location) and not select:
             self.screen.focus_next()
         else:
             super().action_cursor_down(select)
 
 
-class Choice(Select[str], inherit_bindings=False):
+class Choice(InOrder, Select[str], inherit_bindings=False):
     """One of several. Enter or space opens the list; typing searches it."""
 
+    keeps: ClassVar[frozenset[str]] = frozenset({"enter"})
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "show_overlay", "Choose")]
 
     def __init__(self, options: Iterable[tuple[str, str]], value: str = "", *, prompt: str = "none yet") -> None:
@@ -71,6 +75,10 @@ class Choice(Select[str], inherit_bindings=False):
         )
 
     @property
+    def taking_keys(self) -> bool:
+        return not self.expanded
+
+    @property
     def text(self) -> str:
         return "" if self.is_blank() else str(self.value)
 
@@ -80,7 +88,7 @@ class Choice(Select[str], inherit_bindings=False):
         self.value = value
 
 
-class Toggle(Widget, can_focus=True):
+class Toggle(InOrder, Widget, can_focus=True):
     """On or off, told in words. Space switches."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "switch", "Switch")]
@@ -131,6 +139,11 @@ class Push(Button):
     def __init__(self, label: str, id: str, *, help: str = "", primary: bool = False) -> None:  # noqa: A002
         super().__init__(plain(label), variant="primary" if primary else "default", id=id, compact=True)
         self.help = help
+
+    def name_it(self, label: str) -> None:
+        """Another label; Textual would keep the width of the one before."""
+        self.label = plain(label)
+        self.refresh(layout=True)
 
 
 class CopyBlock(Widget, can_focus=True):

@@ -81,10 +81,13 @@ class Form(VerticalScroll, can_focus=False):
 
     def focus_field(self, field: Field) -> None:
         """Also when it is folded away."""
-        for ancestor in field.ancestors:
-            if isinstance(ancestor, Collapsible):
-                ancestor.collapsed = False
-        self.call_after_refresh(field.control.focus)
+        folded = [node for node in field.ancestors if isinstance(node, Collapsible) and node.collapsed]
+        for node in folded:
+            node.collapsed = False
+        if folded:
+            self.call_after_refresh(field.control.focus)
+        else:
+            self.screen.set_focus(field.control)
 
     def action_move(self, by: int) -> None:
         if not self.fields:
@@ -96,16 +99,18 @@ class Form(VerticalScroll, can_focus=False):
 
     def action_submit(self) -> None:
         """On to the next field; from the last one, the form's owner decides."""
-        chain = self.screen.focus_chain
-        focused = self.screen.focused
-        controls = [field.control for field in self.fields if field.control in chain]
-        if focused not in controls:
-            return
-        following = controls[controls.index(focused) + 1 :]
-        if following:
-            following[0].focus()
-        else:
+        if (following := self.following()) is not None:
+            self.screen.set_focus(following)
+        elif self.screen.focused in [field.control for field in self.fields]:
             self.post_message(self.Submitted())
+
+    def following(self) -> Widget | None:
+        """The control of the next field in view, None in the last field and outside of all."""
+        chain = self.screen.focus_chain
+        controls = [field.control for field in self.fields if field.control in chain]
+        if self.screen.focused not in controls:
+            return None
+        return next(iter(controls[controls.index(self.screen.focused) + 1 :]), None)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -119,11 +124,11 @@ class Form(VerticalScroll, can_focus=False):
     def _changed(self, event: Message) -> None:
         event.stop()
         assert event.control is not None
-        if isinstance(event.control, Widget) and (field := _field_of(event.control)) is not None:
+        if isinstance(event.control, Widget) and (field := field_of(event.control)) is not None:
             self.post_message(self.Changed(field))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        field = _field_of(event.widget)
+        field = field_of(event.widget)
         if field is not None:
             if field is next(iter(self.fields)):
                 self.scroll_home(animate=False)
@@ -132,7 +137,7 @@ class Form(VerticalScroll, can_focus=False):
         self.post_message(self.Entered(field, event.widget))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        if (field := _field_of(event.widget)) is not None:
+        if (field := field_of(event.widget)) is not None:
             self.post_message(self.Left(field))
 
 
@@ -143,7 +148,7 @@ def made(field: FormField, text: str | None = None, *, prefix: str = "") -> Fiel
 
 
 def _control(field: FormField, text: str) -> Widget:
-    hint = field.placeholder or ("" if field.required or field.default else "optional")
+    hint = f"e.g. {field.placeholder}" if field.placeholder else ("" if field.required or field.default else "optional")
     match field.kind:
         case Kind.SWITCH:
             return Toggle(text == "true")
@@ -179,7 +184,8 @@ def given(fields: Iterable[FormField], texts: Mapping[str, str], *, prefix: str 
     return entered
 
 
-def _field_of(widget: Widget) -> Field | None:
+def field_of(widget: Widget) -> Field | None:
+    """The row that a control belongs to."""
     for node in (widget, *widget.ancestors):
         if isinstance(node, Field):
             return node

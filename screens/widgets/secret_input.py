@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
+from screens.widgets.in_order import InOrder
 
-class SecretInput(Input):
+
+class SecretInput(InOrder, Input):
     """Shows bullets and gives nothing away: Textual's own would copy the secret to the terminal's clipboard on ctrl+c.
 
     The text is taken as it is typed or pasted: never trimmed.

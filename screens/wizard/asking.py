@@ -18,7 +18,7 @@ from screens import look
 from screens.form_screen import FormScreen
 from screens.keeper import Keeper
 from screens.widgets.controls import Push, text_of
-from screens.widgets.form import Form
+from screens.widgets.form import Form, field_of
 from screens.widgets.question import Question
 from screens.wizard import steps
 from screens.wizard.bar import StepBar
@@ -173,7 +173,7 @@ class Asking(FormScreen[str | None]):
         if field is not None:
             self.form.focus_field(field)
         elif self._at == 1 and self._facts is not None and not self._facts.usable(self._draft):
-            self.query_one(f"#{steps.NEW_CONNECTION}").focus()
+            self.set_focus(self.query_one(f"#{steps.NEW_CONNECTION}"))
         else:
             self.focus_first()
 
@@ -206,9 +206,10 @@ class Asking(FormScreen[str | None]):
         FORMS[self._at].changed(self.form, self._facts, self._draft, key)
 
     @on(Form.Entered)
-    def _entered(self, event: Form.Entered) -> None:
-        if event.field is not None and self._stage is Stage.ASKING:
-            self._last[self._at] = event.field.key
+    def _entered(self) -> None:
+        field = field_of(self.focused) if self.focused is not None else None
+        if field is not None and self._stage is Stage.ASKING:
+            self._last[self._at] = field.key
 
     @on(Form.Left)
     def _left(self, event: Form.Left) -> None:

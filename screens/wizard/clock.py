@@ -34,7 +34,7 @@ def beside(text: str, now: datetime) -> str:
     utc = to_utc(text, now)
     if utc is None:
         return f"{zone(now)}, such as 03:30"
-    return f"{zone(now)} = {utc[0]:02}:{utc[1]:02} UTC"
+    return f"{zone(now)} = {utc[0]:02}:{utc[1]:02} UTC" if _offset(now) else "UTC"
 
 
 def _offset(now: datetime) -> timedelta:

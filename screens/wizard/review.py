@@ -102,6 +102,8 @@ class Preflight:
 
     checks: Sequence[Check] | None = None
     trouble: Explanation | None = None
+    why: str = ""
+    """Why it is shown once more."""
 
     @property
     def running(self) -> bool:
@@ -127,7 +129,8 @@ class Preflight:
         if self.failed:
             return f"{g.failed} {self.failed} of {number} checks failed", look.BAD
         if warnings:
-            return f"{g.warning} {number} checks, {warnings} with a warning", look.WARN
+            words = "1 warning" if warnings == 1 else f"{warnings} warnings"
+            return f"{g.warning} {number - warnings} checks passed, {words}", look.WARN
         return f"{g.healthy} all {number} checks passed", look.GOOD
 
 
@@ -151,6 +154,8 @@ class PreflightView(Vertical, can_focus=True):
             await self.mount_all(self._findings(found))
 
     def _findings(self, found: Preflight) -> Iterable[Widget]:
+        if found.why:
+            yield _found(Static(plain(found.why, STYLES[look.BAD])))
         if found.trouble is not None:
             yield _found(Static(plain(found.trouble.message, STYLES[look.BAD])))
             if found.trouble.remedy:

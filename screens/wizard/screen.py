@@ -68,7 +68,8 @@ class WizardScreen(Asking):
             Stage.FAILED: (_BACK_TO_REVIEW, "Try again"),
             Stage.DONE: ("Done", "Open the rotation"),
         }[self._stage]
-        self._back.label, self._next.label = back, forward or " "
+        self._back.name_it(back)
+        self._next.name_it(forward or " ")
         self._next.display = bool(forward)
         self._bar.show(self._at)
         if self._stage is not Stage.REVIEWING:
@@ -77,7 +78,7 @@ class WizardScreen(Asking):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if not any(action in actions for actions in _ACTIONS.values()):
-            return True
+            return super().check_action(action, parameters)
         if self._stage is Stage.ASKING and action in ("back", "leave"):
             return (action == "back") is (self._at > 0)
         return action in _ACTIONS[self._stage]
@@ -231,8 +232,7 @@ class WizardScreen(Asking):
 
     async def _created(self, creation: Creation, view: CreationView) -> None:
         if creation.checks:
-            self._preflight, self._preflight_of = Preflight(checks=creation.checks), dict(creation.body)
-            await self._show_failed_checks()
+            await self._show_failed_checks(creation)
         elif creation.problems:
             self._stage = Stage.REVIEWING
             await self._advance(REVIEW, list(creation.problems))
@@ -244,14 +244,15 @@ class WizardScreen(Asking):
             self.say("")
             self._next.focus()
 
-    async def _show_failed_checks(self) -> None:
+    async def _show_failed_checks(self, creation: Creation) -> None:
         """The review, at what is wrong; what was just found out is not asked for once more."""
         self._stage = Stage.REVIEWING
         await self._show(REVIEW)
         self.workers.cancel_group(self, "preflight")
+        why = "Not created, and nothing was changed: a check failed."
+        self._preflight = Preflight(checks=creation.checks, why=why)
         await self._show_preflight()
-        self.query_one(PreflightView).focus()
-        self.say("Not created, and nothing was changed: a check failed.", look.BAD)
+        self.call_after_refresh(self.query_one(PreflightView).focus)
 
     async def _go_back(self) -> None:
         if self._stage is Stage.FAILED:
