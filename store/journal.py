@@ -190,6 +190,12 @@ def release(tx: Tx, lease: Lease) -> None:
     _update(tx, lease, lease_owner=None, lease_until=0.0)
 
 
+def taken_over(tx: Tx, lease: Lease) -> bool:
+    """Whether somebody else has had the lease since; otherwise it was given back, or the rotation was deleted."""
+    fence = tx.session.scalar(select(_ROTATION.c.fence).where(_ROTATION.c.id == lease.rotation_id))
+    return fence is not None and fence != lease.fence
+
+
 def hold(tx: Tx, lease: Lease) -> Rotation:
     """The rotation's row, locked for this transaction. Raises LeaseLost."""
     row = tx.session.get(Rotation, lease.rotation_id, populate_existing=True, with_for_update=True)
@@ -577,12 +583,14 @@ def fail(tx: Tx, lease: Lease, f: Failure) -> None:
     _tell_failure(tx, rotation, f.message, f.actor, f.now)
 
 
-def defer(tx: Tx, lease: Lease, *, message: str, due_at: datetime, actor: str, now: datetime) -> None:
-    """The work could not even begin (a sealed value does not open, a provider is not installed): try again later."""
+def defer(tx: Tx, lease: Lease, *, message: str, due_at: Callable[[int], datetime], actor: str, now: datetime) -> None:
+    """The work could not even begin (a sealed value does not open, a provider is not installed), or what came of it
+    could not be recorded: try again later. `due_at` gets the number of failures in a row.
+    """
     rotation = hold(tx, lease)
     rotation.rotation_status, rotation.last_rotation_message = "failed", message[:1024]
     rotation.failures += 1
-    rotation.due_at, rotation.updated_at = due_at, now
+    rotation.due_at, rotation.updated_at = due_at(rotation.failures), now
     rotation.lease_owner, rotation.lease_until = None, 0.0
     _tell_failure(tx, rotation, message, actor, now)
 
@@ -620,10 +628,10 @@ def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
     return True
 
 
-def reschedule(tx: Tx, lease: Lease, due_at: datetime | None) -> None:
-    """Nothing is left to do before `due_at`, but perhaps something to retire."""
+def reschedule(tx: Tx, lease: Lease) -> None:
+    """Nothing is left to do before the next scheduled run, but perhaps something to retire."""
     rotation = hold(tx, lease)
-    rotation.due_at = _next_moment(tx, rotation, due_at)
+    rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
 
 
 def ask_deletion(tx: Tx, lease: Lease, *, revoke: bool, delete_secrets: bool, now: datetime) -> None:
@@ -638,9 +646,11 @@ def deletion_failed(
     rotation = hold(tx, lease)
     rotation.failures += 1
     rotation.last_rotation_message, rotation.updated_at = message[:1024], now
-    rotation.retry_at, rotation.due_at = retry_at, retry_at or rotation.next_rotation_at
+    rotation.retry_at, rotation.due_at = retry_at, retry_at
     if retry_at is None:
         rotation.deletion = None
+        unfinished = rotations.open_attempt(tx, rotation.id) is not None
+        rotation.due_at = _next_moment(tx, rotation, now if unfinished else rotation.next_rotation_at)
     rotation.lease_owner, rotation.lease_until = None, 0.0
     events.append(
         tx,

@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, col
 
 from store import sealing, setup
 from store.database import Tx
-from store.errors import Conflict
+from store.errors import Conflict, StoreError
 from store.sealing import Place
 from store.tables import Canary
 
@@ -49,6 +49,26 @@ def forget(tx: Tx, kid: str) -> None:
                 remedy="Run keyturn key rotate again, so that they move to the present key.",
             )
     tx.session.execute(delete_rows(Canary).where(col(Canary.key_id) == kid))
+
+
+def unreadable(tx: Tx) -> list[str]:
+    """The sealed values that do not open where they stand, as "table.column row"."""
+    found = []
+    for table, names in _sealed_columns():
+        for row in tx.session.execute(select(table.c.id, *(table.c[name] for name in names))).all():
+            for name in names:
+                value = row._mapping[name]
+                if value is not None and not _opens(tx, value, Place(table.name, row.id, name)):
+                    found.append(f"{table.name}.{name} {row.id}")
+    return found
+
+
+def _opens(tx: Tx, sealed: bytes, place: Place) -> bool:
+    try:
+        sealing.unseal(tx.keys, sealed, place)
+    except StoreError:
+        return False
+    return True
 
 
 def _rewrap_rows(tx: Tx, table: Table, names: list[str], limit: int) -> int:

@@ -129,6 +129,12 @@ def open_attempt(tx: Tx, rotation_id: str) -> Attempt | None:
     return tx.session.exec(query.order_by(col(Attempt.started_at), col(Attempt.id)).limit(1)).one_or_none()
 
 
+def unfinished(tx: Tx, rotation_id: str) -> list[Attempt]:
+    """Open attempts, and those whose former credential waits to be retired."""
+    query = select(Attempt).where(Attempt.rotation_id == rotation_id, col(Attempt.state).in_(("open", "retiring")))
+    return list(tx.session.exec(query.order_by(col(Attempt.started_at), col(Attempt.id))))
+
+
 def attempts(tx: Tx, rotation_id: str, limit: int) -> list[Attempt]:
     """Newest first."""
     query = select(Attempt).where(Attempt.rotation_id == rotation_id)

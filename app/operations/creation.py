@@ -12,6 +12,7 @@ from app.contract import ParsedRotation, ReadRotation, SecretRotation, parse_rot
 from app.errors import Busy, InvalidInput, NotFound, PreflightFailed, RotationFailed
 from app.operations.context import Context, connection_by, environment_by
 from app.operations.documents import document_of
+from app.operations.holders import held_elsewhere
 from app.operations.outlook import outlook
 from app.rotation.agenda import CREATE
 from app.rotation.attempt import Listener
@@ -84,9 +85,10 @@ class Creation:
             await engine.carry_out(lease, CREATE, self.context.actor, listener)
         except RotationFailed as failure:
             if await self.context.store.awrite(lambda tx: journal.withdraw_creation(tx, lease.rotation_id)):
-                raise RotationFailed(
-                    f"Not created: {failure.message}", remedy="Nothing was changed or stored."
-                ) from None
+                # The last line tells when it is tried again, but nothing is left to try.
+                remedy = failure.remedy.rpartition("\n")[0]
+                message = f"Not created, and nothing was changed: {failure.message}"
+                raise RotationFailed(message, remedy=remedy) from None
             raise RotationFailed(
                 f"Not finished: {failure.message}",
                 remedy=f"{failure.remedy}\nThe rotation is kept as {request.parsed.body.name}: create it again, or "
@@ -238,6 +240,9 @@ def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
         found.problems += kind.check_parameters(read.parameters, connection.settings if connection else {})
     if found.environment is not None and read.given("secretPath"):
         _look_at_place(tx, kind, read, found, found.environment)
+    if connection is not None and connection.app == kind.app and read.parameters is not None:
+        mine = found.unfinished.id if found.unfinished else None
+        found.problems += held_elsewhere(tx, kind, read.parameters, connection, mine)
     return found
 
 

@@ -20,10 +20,12 @@ from app.errors import Busy, InvalidInput, PreflightFailed
 from app.operations.context import Context, environment_by, rotation_by
 from app.operations.creation import dump_parameters
 from app.operations.documents import document_of
+from app.operations.holders import held_elsewhere
 from app.rotation import agenda, schedule
 from app.rotation.attempt import Listener, time_of_day
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
+from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
@@ -62,17 +64,10 @@ class Edits:
         kind, ignored = provider_of(row.type), list[str]()
         change = _parse(kind, data, ignored)
         await self._preflight(row, kind, change)
-        lease = await self._claimed(row.id)
-        try:
-            succeeds = await self.context.store.awrite(lambda tx: self._apply(tx, lease, kind, change))
-        except BaseException:
-            await self.context.store.awrite(lambda tx: journal.release(tx, lease))
-            raise
+        lease = await self._applied(row.id, kind, change)
         reached("edit.recorded")
-        if succeeds:
+        if lease is not None:
             await self.context.engine.carry_out(lease, agenda.EDIT, self.context.actor, listener)
-        else:
-            await self.context.store.awrite(lambda tx: journal.release(tx, lease))
         document = await self.context.store.aread(lambda tx: document_of(tx, rotation_by(tx, row.id)))
         return Edited(document, tuple(ignored))
 
@@ -146,9 +141,19 @@ class Edits:
                 ]
             )
 
-    async def _claimed(self, rotation_id: str) -> Lease:
+    async def _applied(self, rotation_id: str, kind: Provider, change: _Change) -> Lease | None:
+        """Store the edit, in one transaction; the lease when it is also to be carried out at the target."""
+        engine = self.context.engine
+
+        def work(tx: Tx) -> Lease | None:
+            lease = journal.claim(tx, rotation_id, engine.owner, engine.lease_seconds)
+            if self._apply(tx, lease, kind, change):
+                return lease
+            journal.release(tx, lease)
+            return None
+
         try:
-            return await self.context.engine.claim(rotation_id)
+            return await claiming(self.context.store, work, lambda lease: [lease] if lease else [])
         except LeaseBusy as error:
             raise Busy(error.message, remedy=error.remedy) from None
 
@@ -190,6 +195,7 @@ class Edits:
             former = kind.parameters.model_validate(pending.parameters)
             if kind.identity(former, pending.slot) != kind.identity(parameters, pending.slot):
                 journal.abandon(tx, pending.id, now)
+                row.guard_since = None
         return True
 
     def _event(self, tx: Tx, row: Rotation, message: str) -> None:
@@ -243,6 +249,8 @@ def _refuse(tx: Tx, kind: Provider, row: Rotation, change: _Change) -> None:
     if change.parameters is not None:
         connection = connections.get(tx, row.connection_id)
         problems += kind.check_parameters(change.parameters, connection.settings if connection else {})
+        if connection and _changes_principal(kind, row, change.parameters):
+            problems += held_elsewhere(tx, kind, change.parameters, connection, row.id)
         problems += _crossed(kind, row, change.parameters)
         if row.last_rotated_at is None and _changes_principal(kind, row, change.parameters):
             problems.append(Problem("parameters", f"{row.name} is not created yet: finish that first, or delete it"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.contract import GeneratedCredentials, SecretRotation
-from app.errors import Busy
+from app.errors import Busy, RotationFailed
 from app.operations.context import Context, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.operations.edits import Edits
@@ -13,6 +15,7 @@ from app.rotation.agenda import MANUAL
 from app.rotation.attempt import Listener, secrets_of
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
+from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
@@ -22,6 +25,8 @@ from store.database import Tx
 from store.errors import LeaseBusy
 from store.journal import Job, Lease
 from store.tables import Rotation
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,18 @@ class Rotations:
 
         `force` overrules a guard that waits. Raises Busy, RotationFailed, Postponed.
         """
-        row, lease = await self._claimed(ref)
+
+        def begin(tx: Tx, row: Rotation, lease: Lease) -> str:
+            if row.deletion is not None:
+                raise RotationFailed(
+                    f"{row.name} is being deleted; nothing was rotated.",
+                    remedy="The loop finishes that; deleting it once more does so now.",
+                )
+            return row.id
+
+        rotation_id, lease = await self._claimed(ref, begin)
         await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener, force=force)
-        return await self.document(row.id)
+        return await self.document(rotation_id)
 
     async def pause(self, ref: str) -> SecretRotation:
         """Switch auto-rotation off. Raises Busy while an attempt runs."""
@@ -130,12 +144,14 @@ class Rotations:
         self, ref: str, *, revoke: bool = False, delete_secrets: bool = False, listener: Listener = nobody
     ) -> SecretRotation:
         """The rotation as it was. Raises Busy, and RotationFailed when revoking failed (the rotation is kept)."""
-        row, lease = await self._claimed(ref)
-        before = await self.document(row.id)
         now = self.context.clock()
-        await self.context.store.awrite(
-            lambda tx: journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
-        )
+
+        def begin(tx: Tx, row: Rotation, lease: Lease) -> SecretRotation:
+            before = document_of(tx, row)
+            journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
+            return before
+
+        before, lease = await self._claimed(ref, begin)
         reached("delete.asked")
         await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
         return before
@@ -155,15 +171,17 @@ class Rotations:
             return SlotCheck(slot, identity, active, None, _clean(error, job))
         return SlotCheck(slot, identity, active, True, "logs in")
 
-    async def _claimed(self, ref: str) -> tuple[Rotation, Lease]:
+    async def _claimed(self, ref: str, begin: Callable[[Tx, Rotation, Lease], T]) -> tuple[T, Lease]:
+        """Take the lease and record what it is for, in one transaction."""
         engine = self.context.engine
 
-        def take(tx: Tx) -> tuple[Rotation, Lease]:
+        def take(tx: Tx) -> tuple[T, Lease]:
             row = rotation_by(tx, ref)
-            return row, journal.claim(tx, row.id, engine.owner, engine.lease_seconds)
+            lease = journal.claim(tx, row.id, engine.owner, engine.lease_seconds)
+            return begin(tx, row, lease), lease
 
         try:
-            return await self.context.store.awrite(take)
+            return await claiming(self.context.store, take, lambda taken: [taken[1]])
         except LeaseBusy as error:
             raise Busy(error.message, remedy=error.remedy) from None
 

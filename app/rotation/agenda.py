@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from providers.base import Provider
-from store.journal import Job
+from store.journal import Job, OpenAttempt, StoredCredential
 
 SCHEDULE, MANUAL, CREATE, EDIT, HEAL = "schedule", "manual", "create", "edit", "heal"
 RESUME = "resume"
@@ -70,6 +70,23 @@ def principals(job: Job, provider: Provider) -> set[str]:
     heir = parameters(job.rotation.succession or job.rotation.parameters)
     holders = {provider.identity(parameters(p), slot) for slot, p in job.credential_parameters.items()}
     return holders | {provider.identity(heir, slot) for slot in (0, 1)}
+
+
+def still_promised(job: Job, provider: Provider, fill: Fill) -> StoredCredential | None:
+    """Of a user whom an edit brings back, what applications were promised when he was edited away: issued once more
+    as it is, it goes on working for them.
+    """
+    if fill.trigger != EDIT or not provider.restores:
+        return None
+    identity = provider.identity(provider.parameters.model_validate(fill.parameters), fill.slot)
+    promised = [a.previous for a in job.retiring if former_principal(a, provider) == identity]
+    return promised[-1] if promised else None
+
+
+def former_principal(attempt: OpenAttempt, provider: Provider) -> str | None:
+    """Whose credential it is to retire, where that is not the slot's own user."""
+    former = attempt.row.previous_parameters
+    return provider.identity(provider.parameters.model_validate(former), attempt.row.slot) if former else None
 
 
 def dropped_slot(job: Job, provider: Provider) -> int | None:

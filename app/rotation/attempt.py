@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
-from app.rotation.agenda import HEAL, SCHEDULE, principals
+from app.rotation.agenda import CREATE, EDIT, HEAL, SCHEDULE, former_principal, principals
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held
 from app.rotation.redact import redact
@@ -64,8 +64,6 @@ class Surroundings:
     listener: Listener
     force: bool = False
     """A person insists: the guard warns instead of waiting."""
-    filled: set[int] = field(default_factory=set)
-    """Slots that this work has filled so far."""
 
 
 @dataclass
@@ -106,8 +104,8 @@ class AttemptRun:
         if step in ("guard", "issue"):
             credential = await self._issue(again=self.resumed and step == "issue")
         assert credential is not None
-        if step != "publish":
-            await self._verify_or_reissue(credential, may_reissue=self.resumed and step == "verify")
+        if step != "publish" or self.resumed:  # what was verified once may not work any more: time went by
+            await self._verify_or_reissue(credential, may_reissue=self.resumed and step in ("verify", "publish"))
         await self._publish(credential)
 
     async def _verify_or_reissue(self, credential: StoredCredential, *, may_reissue: bool) -> None:
@@ -179,7 +177,8 @@ class AttemptRun:
             self._issued = True
             credential = StoredCredential(issued.values, issued.expires_at)
             await self._advance(
-                lambda tx: journal.issued(tx, self._lease, self.row, credential, step.done(), self._now())
+                lambda tx: journal.issued(tx, self._lease, self.row, credential, step.done(), self._now()),
+                durable=credential != self.attempt.candidate,
             )
         return credential
 
@@ -187,7 +186,9 @@ class AttemptRun:
         with self._telling("verify") as step:
             await self._until_verified(_credential(credential), step)
             reached("verify.called")
-            await self._advance(lambda tx: journal.verified(tx, self._lease, self.row, step.done(), self._now()))
+            await self._advance(
+                lambda tx: journal.verified(tx, self._lease, self.row, step.done(), self._now()), durable=False
+            )
 
     async def _until_verified(self, credential: Credential, step: Telling) -> None:
         """Log in until it worked often enough in a row. A refusal within the provider's patience means "not yet"."""
@@ -231,7 +232,6 @@ class AttemptRun:
                 release=self.last and previous is None,
             )
             await self._advance(lambda tx: _dying(journal.publish(tx, self._lease, publication), "publish.uncommitted"))
-            self.around.filled.add(row.slot)
             self.around.held.returned = publication.release
         if previous is not None and not handed_over:
             retiring = OpenAttempt(row, self.attempt.candidate, credential, previous)
@@ -271,7 +271,7 @@ class AttemptRun:
             closed=not self.resumed and not self._issued and error.outcome is Outcome.UNCHANGED,
             scheduled=row.trigger == SCHEDULE,
             creating=rotation.last_rotated_at is None,
-            half_created=rotation.last_rotated_at is None and bool(self._filled()),
+            committed=row.trigger in (CREATE, EDIT),
             failures=rotation.failures,
             auto_rotation=rotation.is_auto_rotation_enabled,
             next_rotation_at=rotation.next_rotation_at,
@@ -295,10 +295,6 @@ class AttemptRun:
         outlook = failure.outlook(situation, verdict)
         raise RotationFailed(message, remedy=f"{remedy}\n{outlook}".strip()) from None
 
-    def _filled(self) -> set[int]:
-        """Slots that the target has a credential of ours for, this attempt's predecessors of the same work included."""
-        return self.around.filled | set(self.around.job.credentials)
-
     def _redacted(self, text: str) -> str:
         around = self.around
         mine = [
@@ -319,8 +315,9 @@ class AttemptRun:
     async def _write(self, work: Callable[[Tx], None]) -> None:
         await self.around.store.awrite(work)
 
-    async def _advance(self, work: Callable[[Tx], journal.Steps]) -> None:
-        self.row.steps = await self.around.store.awrite(work)
+    async def _advance(self, work: Callable[[Tx], journal.Steps], *, durable: bool = True) -> None:
+        """Not `durable`: when a power cut takes it back, the step is done once more, to the same end."""
+        self.row.steps = await self.around.store.awrite(work, durable=durable)
 
     def _telling(self, step: str) -> contextlib.AbstractContextManager[Telling]:
         return telling(self.around, self.row, step)
@@ -333,7 +330,7 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
     """
     assert attempt.previous is not None
     row, previous = attempt.row, _credential(attempt.previous)
-    remove = _remover(around, row, parameters)
+    remove = _remover(around, attempt)
     try:
         with telling(around, row, "retire") as step:
             around.held.assert_fresh()
@@ -343,26 +340,33 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
                 lambda tx: journal.retired(tx, around.held.lease, row, step.done(), around.clock())
             )
     except TargetError as error:
-        now = around.clock()
-        message = redact(error.message, secrets_of(around.job, around.provider))
-        retry_at = now + schedule.backoff(row.tries + 1, around.random.uniform)
-        await around.store.awrite(
-            lambda tx: journal.retire_failed(tx, around.held.lease, row.id, message, retry_at, now)
-        )
+        await _retire_later(around, row, redact(error.message, secrets_of(around.job, around.provider)))
+    except (LeaseLost, StoreError):
+        raise
+    except Exception as error:  # a defect in a provider must not stop the rotation for good
+        log.error("defect in step retire: %s\n%s", type(error).__name__, _where(error))
+        await _retire_later(around, row, f"Unexpected {type(error).__name__}; see the log.")
 
 
-def _remover(around: Surroundings, row: Attempt, parameters: BaseModel) -> Callable[..., Awaitable[None]]:
-    """A former principal's credential is revoked, as nothing overwrites it, unless an edit brought that one back."""
-    provider = around.provider
-    if row.previous_parameters is None:
+async def _retire_later(around: Surroundings, row: Attempt, message: str) -> None:
+    now = around.clock()
+    retry_at = now + schedule.backoff(row.tries + 1, around.random.uniform)
+    await around.store.awrite(lambda tx: journal.retire_failed(tx, around.held.lease, row.id, message, retry_at, now))
+
+
+def _remover(around: Surroundings, attempt: OpenAttempt) -> Callable[..., Awaitable[None]]:
+    """A former principal's credential is revoked, as nothing overwrites it."""
+    job, provider = around.job, around.provider
+    identity = former_principal(attempt, provider)
+    if identity is None:
         return provider.retire
-    if provider.identity(parameters, row.slot) not in principals(around.job, provider):
-        return provider.revoke
-    return provider.retire if provider.retires else _leave
+    later = job.retiring[job.retiring.index(attempt) + 1 :] if attempt in job.retiring else ()
+    kept = {*principals(job, provider), *(former_principal(other, provider) for other in later)}
+    return _leave if identity in kept and not provider.retires else provider.revoke
 
 
 async def _leave(*_: object) -> None:
-    """What it held before was overwritten when it was issued anew."""
+    """An edit brought the user back: his password was overwritten, or is promised for longer than this one was."""
 
 
 @dataclass

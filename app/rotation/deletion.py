@@ -7,8 +7,9 @@ from app.rotation import schedule
 from app.rotation.attempt import Surroundings, secrets_of
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
-from providers.base import Credential, Outcome, TargetError
+from providers.base import Credential, CredentialRefused, Outcome, TargetError
 from store import journal
+from store.database import Tx
 
 
 async def delete(around: Surroundings, actor: str) -> None:
@@ -22,7 +23,12 @@ async def delete(around: Surroundings, actor: str) -> None:
         await _revoke(around, actor)
     reached("delete.before")
     delete_secrets, now = job.rotation.deletion["delete_secrets"], around.clock()
-    await around.store.awrite(lambda tx: journal.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now))
+
+    def gone(tx: Tx) -> None:
+        journal.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now)
+        reached("delete.uncommitted")
+
+    await around.store.awrite(gone)
     around.held.returned = True
     reached("delete.recorded")
 
@@ -31,10 +37,9 @@ async def _revoke(around: Surroundings, actor: str) -> None:
     """What is published dies last: when the target refuses half way, the rotation can go on."""
     job, models = around.job, around.provider.parameters.model_validate
     doomed = [
-        (part, models(attempt.row.previous_parameters or attempt.row.parameters))
+        (attempt.previous, models(attempt.row.previous_parameters or attempt.row.parameters))
         for attempt in job.retiring
-        for part in (attempt.issued, attempt.previous)
-        if part
+        if attempt.previous
     ]
     if job.open:  # whether a candidate was issued, a process that died could not say
         doomed.append((job.open.issued or job.open.candidate, models(job.open.row.parameters)))
@@ -52,19 +57,36 @@ async def _revoke(around: Surroundings, actor: str) -> None:
 
 
 async def _record_failure(around: Surroundings, error: TargetError, actor: str) -> None:
-    """Transient: the loop goes on later. Permanent: withdrawn, so that a person can decide anew."""
+    """Transient: the loop goes on later. Permanent: withdrawn, so that a person can decide anew, unless it is too
+    late for that.
+    """
     now, rotation, lease = around.clock(), around.job.rotation, around.held.lease
     message = redact(error.message, secrets_of(around.job, around.provider))
-    retry_at = None
-    if error.transient or error.outcome is Outcome.UNKNOWN:
+    retry_at, too_late = None, await _published_is_gone(around)
+    if error.transient or error.outcome is Outcome.UNKNOWN or too_late:
         retry_at = now + schedule.backoff(rotation.failures + 1, around.random.uniform)
     await around.store.awrite(
         lambda tx: journal.deletion_failed(tx, lease, message=message, retry_at=retry_at, actor=actor, now=now)
     )
     around.held.returned = True
-    outlook = (
-        f"The deletion stays recorded and is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC."
-        if retry_at
-        else "The rotation was kept and goes on as before. Delete without revoking, or mend this first."
-    )
+    outlook = "The rotation was kept and goes on as before. Delete without revoking, or mend this first."
+    if retry_at:
+        gone = "The published credential is revoked already. " if too_late else ""
+        outlook = f"{gone}The deletion stays recorded and is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC."
     raise RotationFailed(f"Not deleted: {message}", remedy=f"{error.remedy}\n{outlook}".strip()) from None
+
+
+async def _published_is_gone(around: Surroundings) -> bool:
+    """An earlier try, whose answer was lost, may have got that far."""
+    job, active = around.job, around.job.rotation.active_index
+    if job.rotation.last_rotated_at is None:
+        return False
+    held, parameters = job.credentials[active], job.credential_parameters[active]
+    credential = Credential(held.values, held.expires_at)
+    try:
+        await around.provider.verify(around.target, around.provider.parameters.model_validate(parameters), credential)
+    except CredentialRefused:
+        return True
+    except TargetError:
+        return False
+    return False

@@ -6,6 +6,7 @@ A process that dies anywhere is succeeded by one that takes the lease and resume
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,11 @@ from datetime import datetime, timedelta
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
-from app.rotation.agenda import HEAL, MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption
+from app.rotation.agenda import HEAL, MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption, still_promised
 from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, secrets_of, telling
 from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
-from app.rotation.lease import Held, holding
+from app.rotation.lease import Held, claiming, holding
 from app.rotation.redact import redact
 from app.rotation.targets import Targets
 from app.views import Progress
@@ -25,7 +26,7 @@ from providers.base import CandidateRequest, Credential, CredentialRefused, Guar
 from providers.registry import provider as provider_of
 from store import journal
 from store.database import Store
-from store.errors import LeaseLost, StoreUnavailable
+from store.errors import LeaseLost, StoreError
 from store.journal import Job, Lease, OpenAttempt, StoredCredential
 from store.tables import Attempt
 
@@ -47,11 +48,16 @@ class Engine:
 
     async def claim(self, rotation_id: str) -> Lease:
         """Raises LeaseBusy."""
-        return await self.store.awrite(lambda tx: journal.claim(tx, rotation_id, self.owner, self.lease_seconds))
+        owner, seconds = self.owner, self.lease_seconds
+        return await claiming(
+            self.store, lambda tx: journal.claim(tx, rotation_id, owner, seconds), lambda lease: [lease], durable=False
+        )
 
     async def claim_due(self, limit: int) -> list[Lease]:
-        now = self.clock()
-        return await self.store.awrite(lambda tx: journal.claim_due(tx, self.owner, now, self.lease_seconds, limit))
+        now, owner, seconds = self.clock(), self.owner, self.lease_seconds
+        return await claiming(
+            self.store, lambda tx: journal.claim_due(tx, owner, now, seconds, limit), lambda due: due, durable=False
+        )
 
     async def rotate(self, rotation_id: str, actor: str, listener: Listener = nobody, *, force: bool = False) -> None:
         """Rotate now, by hand. Raises LeaseBusy, RotationFailed, Postponed (unless `force`)."""
@@ -69,7 +75,7 @@ class Engine:
             try:
                 work = Work(self, held, trigger, actor, listener, force)
                 await work.carry_out()
-            except (RotationFailed, Postponed, LeaseLost, StoreUnavailable):
+            except (RotationFailed, Postponed, LeaseLost):
                 raise
             except Exception as error:
                 await self._defer(held, error, actor)
@@ -97,21 +103,28 @@ class Engine:
             try:
                 work = Work(self, held, HEAL, actor, listener, force=True)
                 await work.mend(job, refused, heal_active=heal_active)
-            except (RotationFailed, LeaseLost, StoreUnavailable):
+            except (RotationFailed, LeaseLost):
                 raise
             except Exception as error:
                 await self._defer(held, error, actor)
                 raise
 
     async def _defer(self, held: Held, error: Exception, actor: str) -> None:
-        """What cannot begin must not be tried in a tight circle."""
+        """What cannot begin, or cannot be recorded, must not be tried in a tight circle.
+
+        Where even this cannot be written the lease is left to run out by itself, which is pause enough.
+        """
         known, now = explain(error), self.clock()
         message = known.message if known else f"Unexpected {type(error).__name__}; see the log."
-        due_at = now + schedule.backoff(1, self.random.uniform)
-        await self.store.awrite(
-            lambda tx: journal.defer(tx, held.lease, message=message, due_at=due_at, actor=actor, now=now)
-        )
+
+        def due_at(failures: int) -> datetime:
+            return now + schedule.backoff(failures, self.random.uniform)
+
         held.returned = True
+        with contextlib.suppress(StoreError):
+            await self.store.awrite(
+                lambda tx: journal.defer(tx, held.lease, message=message, due_at=due_at, actor=actor, now=now)
+            )
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,7 @@ class Work:
             around, trigger = await self._look(), RESUME
         await self._fill(around, trigger)
         if not self.held.returned:
-            next_at = around.job.rotation.next_rotation_at
-            await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease, next_at))
+            await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
 
     async def mend(self, seen: Job, refused: Mapping[int, str], *, heal_active: bool) -> None:
         """Act on refusals that were seen before the lease was taken, unless something else happened meanwhile."""
@@ -230,6 +242,8 @@ class Work:
         return OpenAttempt(row, stored, None, None)
 
     def _candidate(self, around: Surroundings, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
+        if (promised := still_promised(around.job, around.provider, fill)) is not None:
+            return promised
         days, choice = around.job.rotation.rotation_interval, self.engine.random.choice
         parameters = around.provider.parameters.model_validate(fill.parameters)
         made = around.provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))

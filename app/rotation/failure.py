@@ -19,7 +19,7 @@ from app.rotation.schedule import TimeOfDay
 class Situation:
     """`scheduled`: the schedule started the attempt, not a person. `failures`: in a row, before this one.
 
-    `half_created`: a creation that has issued one slot already, and so must be finished.
+    `committed`: a creation, or an edit of who is rotated: asked for once, it gets finished, whoever is left to do so.
     """
 
     now: datetime
@@ -27,7 +27,7 @@ class Situation:
     closed: bool
     scheduled: bool
     creating: bool
-    half_created: bool
+    committed: bool
     failures: int
     auto_rotation: bool
     next_rotation_at: datetime | None
@@ -44,12 +44,12 @@ class Verdict:
 def verdict(s: Situation, uniform: Callable[[float, float], float]) -> Verdict:
     pause_over = s.now + schedule.backoff(s.failures + 1, uniform)
     tomorrow = schedule.next_after_failure(s.now, s.time_of_day)
-    if s.transient and (s.scheduled or s.half_created or not s.closed):
+    if s.transient and (s.scheduled or s.committed or not s.closed):
         return Verdict(pause_over, pause_over, s.next_rotation_at)
     if s.scheduled:
         return Verdict(tomorrow, None, tomorrow)
     if s.creating:
-        return Verdict(tomorrow if s.auto_rotation and (s.half_created or not s.closed) else None, None, None)
+        return Verdict(tomorrow if s.auto_rotation else None, None, None)
     due = max(s.next_rotation_at, pause_over) if s.next_rotation_at else None
     return Verdict(due, None, s.next_rotation_at)
 

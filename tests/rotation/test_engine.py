@@ -277,7 +277,7 @@ async def test_a_name_that_is_taken_is_refused_before_anything_happens(
     await ground.create(service)
     calls = len(world.calls)
     with pytest.raises(InvalidInput) as refused:
-        await ground.create(service)
+        await ground.create(service, parameters={"username1": "other_1", "username2": "other_2"})
     assert {p.field for p in refused.value.problems} == {"name", "secretsMapping.username", "secretsMapping.password"}
     assert len(world.calls) == calls
 

@@ -120,7 +120,7 @@ def situation(**changes: object) -> Situation:
         "closed": True,
         "scheduled": True,
         "creating": False,
-        "half_created": False,
+        "committed": False,
         "failures": 0,
         "auto_rotation": True,
         "next_rotation_at": at("2026-03-01T12:00"),
@@ -166,6 +166,12 @@ def test_what_never_runs_by_itself_does_not_after_a_failure_either() -> None:
     assert "not tried again by itself" in outlook(paused, decided)
 
 
-def test_a_half_created_rotation_is_finished_by_the_loop() -> None:
-    half = situation(scheduled=False, creating=True, half_created=True, next_rotation_at=None)
-    assert verdict(half, earliest).due_at == at("2026-03-01T12:00:30")
+@pytest.mark.parametrize("creating", [True, False])
+def test_what_people_asked_for_once_is_finished_by_the_loop(creating: bool) -> None:
+    begun = situation(scheduled=False, creating=creating, committed=True, auto_rotation=False, next_rotation_at=None)
+    assert verdict(begun, earliest).due_at == at("2026-03-01T12:00:30")
+
+
+def test_a_creation_that_was_refused_is_tried_again_tomorrow() -> None:
+    refused = situation(transient=False, scheduled=False, creating=True, committed=True, next_rotation_at=None)
+    assert verdict(refused, earliest).due_at == at("2026-03-02T12:00")

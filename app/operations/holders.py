@@ -1,0 +1,62 @@
+"""Who is rotated by whom. A user has one password: two rotations of it would break each other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from providers.base import Problem, Provider
+from store import connections, rotations
+from store.database import Tx
+from store.tables import Connection, Rotation
+
+
+def held_elsewhere(
+    tx: Tx, kind: Provider, parameters: BaseModel, connection: Connection, except_rotation: str | None = None
+) -> list[Problem]:
+    """What is wrong with rotating these users: another rotation does, or promised a former password of theirs."""
+    if kind.retires:
+        return []  # several credentials of one principal live side by side
+    holders = {
+        identity: row.name
+        for row in rotations.list_all(tx, type=kind.type)
+        if row.id != except_rotation and _address(tx, row.connection_id) == _address(tx, connection.id)
+        for identity in _identities(tx, kind, row)
+    }
+    mine = {kind.identity(parameters, slot) for slot in (0, 1)}
+    return [
+        Problem(
+            _field(parameters, identity),
+            f"{identity} belongs to the rotation {holders[identity]}: each new "
+            "password would break what that one has published",
+        )
+        for identity in sorted(mine & holders.keys())
+    ]
+
+
+def _identities(tx: Tx, kind: Provider, row: Rotation) -> Iterator[str]:
+    def identity(parameters: Mapping[str, Any], slot: int) -> str:
+        return kind.identity(kind.parameters.model_validate(parameters), slot)
+
+    for parameters in (row.parameters, row.succession):
+        if parameters is not None:
+            yield from (identity(parameters, slot) for slot in (0, 1))
+    for attempt in rotations.unfinished(tx, row.id):
+        yield identity(attempt.previous_parameters or attempt.parameters, attempt.slot)
+
+
+def _address(tx: Tx, connection_id: str) -> tuple[str, object, object]:
+    """Where users live: two connections may lead to one server."""
+    row = connections.get(tx, connection_id)
+    assert row is not None
+    return row.app, row.settings.get("host", row.id), row.settings.get("port")
+
+
+def _field(parameters: BaseModel, identity: str) -> str:
+    """The parameter that names somebody, under its documented name."""
+    for name, info in type(parameters).model_fields.items():
+        if getattr(parameters, name) == identity:
+            return f"parameters.{info.alias or name}"
+    return "parameters"
