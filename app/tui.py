@@ -12,7 +12,7 @@ import getpass
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -38,6 +38,7 @@ from screens.theme import default_theme, themes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from textual.filter import LineFilter
     from textual.notifications import SeverityLevel
 
     from app.service import Service
@@ -124,11 +125,11 @@ class KeyturnApp(App[int]):
         for theme in themes():
             self.register_theme(theme)
         self.theme = default_theme(settings.environ, self.available_themes)
+        self._plain: tuple[LineFilter, ...] = ()
         if look.choose_glyphs(settings.environ) is look.ASCII:
-            from screens.ascii import plain_widgets
+            from screens.ascii import AsciiFilter
 
-            plain_widgets()
-            self.add_class("-ascii")
+            self._plain = (AsciiFilter(),)
 
     def get_default_screen(self) -> Screen[Any]:
         return DashboardScreen(self._status_line)
@@ -256,6 +257,9 @@ class KeyturnApp(App[int]):
         self._close_messages_no_wait()
 
     # Everywhere ------------------------------------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*self._plain, *super().get_line_filters()]
 
     def notify(
         self,

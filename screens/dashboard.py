@@ -19,7 +19,7 @@ from app.views import RotationRow, Snapshot, Status
 from screens import look
 from screens.text import one_line, plain
 from screens.widgets.bars import KeyBar, TitleBar, rule
-from screens.widgets.line_table import Cell, Column, LineTable, Row
+from screens.widgets.line_table import Cell, Column, LineTable
 
 if TYPE_CHECKING:
     from screens.desk import Desk
@@ -61,12 +61,12 @@ class DashboardScreen(Screen[None]):
         self._status_line = status_line
         self._status = Static(classes="status-line", markup=False)
         self.desk: Desk | None = None
-        self._by_id: dict[str, RotationRow] = {}
         self._title = TitleBar("", "opening the store")
-        self._table = LineTable(_columns(80))
-        self._empty = Static(id="empty")
+        self._table: LineTable[RotationRow] = LineTable(_columns(80), key=lambda row: row.id, cells=self._cells)
+        self._empty = Static(Content("\n").join(plain(text, style) for text, style in EMPTY), id="empty")
         self._detail = Static(id="detail")
         self._wide = 80
+        self._several_projects = False
         self._detail_shown = Content()
 
     def compose(self) -> ComposeResult:
@@ -93,40 +93,39 @@ class DashboardScreen(Screen[None]):
     def _changed(self, desk: Desk) -> None:
         if desk.snapshot is not None:
             self.snapshot = desk.snapshot
-        self._show_title()
-        self._show_detail()
+        self._show_moment()
 
-    def watch_snapshot(self) -> None:
+    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        if snapshot is None:
+            return
+        rows = sorted(snapshot.rows, key=lambda row: row.status not in _URGENT)
+        self._several_projects = len({row.project for row in rows}) > 1
         with self.app.batch_update():
-            self._show_rows()
+            self._table.set_rows(rows)
+            self._table.display = bool(rows)
+            self._empty.display = not rows
+            self._show_moment()
 
     def on_resize(self) -> None:
         self._wide = self.size.width
         self._table.set_columns(_columns(self._wide))
-        self._show_rows()
 
     def _tick(self) -> None:
-        """Times relative to now change by themselves; only what reads differently is drawn again."""
+        """Times relative to now change by themselves."""
         if self._status_line is not None:
             self._status.update(plain(self._status_line()), layout=False)
-        if self.desk is not None and self.snapshot is not None and self.is_current:
-            self._show_rows()
+        if self.desk is not None and self.is_current:
+            self._table.redraw()
+            self._show_moment()
 
-    def _show_rows(self) -> None:
-        if self.snapshot is None or self.desk is None:
-            return
-        now = self.desk.now()
-        rows = sorted(self.snapshot.rows, key=lambda row: row.status not in _URGENT)
-        self._by_id = {row.id: row for row in rows}
-        several = len({row.project for row in rows}) > 1
-        self._table.set_rows([Row(row.id, _cells(row, now, self._wide, several)) for row in rows])
-        self._table.display = bool(rows)
-        self._empty.display = not rows
-        if not rows:
-            self._empty.update(Content("\n").join(plain(text, style) for text, style in EMPTY))
+    def _show_moment(self) -> None:
         self._show_title()
         self._show_detail()
         self.refresh_bindings()
+
+    def _cells(self, row: RotationRow) -> tuple[Cell, ...]:
+        assert self.desk is not None
+        return _cells(row, self.desk.now(), self._wide, self._several_projects)
 
     def _show_title(self) -> None:
         if self.desk is None:
@@ -150,15 +149,14 @@ class DashboardScreen(Screen[None]):
 
     @on(LineTable.Highlighted)
     def _highlighted(self) -> None:
-        self._show_detail()
-        self.refresh_bindings()
+        self._show_moment()
 
     @on(LineTable.Selected)
     def _selected(self, event: LineTable.Selected) -> None:
         self._open(event.key)
 
     def _row(self) -> RotationRow | None:
-        return self._by_id.get(self._table.cursor_key or "")
+        return self._table.cursor_row
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("new", "connections"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,7 +46,6 @@ class Work:
     """The newest word on each step, by attempt and step, in their order."""
     running: bool = True
     error: Explanation | None = None
-    started: float = field(default_factory=time.monotonic)
 
 
 class Desk:

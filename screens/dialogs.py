@@ -38,8 +38,9 @@ class DeleteDialog(ModalScreen[tuple[bool, bool] | None]):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Keep it", show=False),
-        Binding("up,left", "app.focus_previous", "Previous", show=False),
-        Binding("down,right", "app.focus_next", "Next", show=False),
+        # Before any widget: a letter that follows in the same burst must not reach the field that was left.
+        Binding("up", "app.focus_previous", "Previous", show=False, priority=True),
+        Binding("down", "app.focus_next", "Next", show=False, priority=True),
     ]
 
     def __init__(self, detail: RotationDetail) -> None:

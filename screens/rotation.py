@@ -76,7 +76,7 @@ class RotationScreen(Screen[None]):
         self._public: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._checks: dict[int, SlotCheck] = {}
-        self._checking = False
+        self._checking = self._loading = self._outdated = False
         self._mask_timer: Timer | None = None
         self._masked_at: datetime | None = None
 
@@ -88,11 +88,11 @@ class RotationScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self._desk.changed.subscribe(self, lambda desk: self._load())
+        self._desk.changed.subscribe(self, lambda desk: self._reload())
         self.set_interval(1.0, self._show)
 
     def on_screen_resume(self) -> None:
-        self._load()
+        self._reload()
 
     def on_screen_suspend(self) -> None:
         self._mask()
@@ -100,7 +100,22 @@ class RotationScreen(Screen[None]):
     def on_unmount(self) -> None:
         self._mask()
 
-    @work(exclusive=True, group="load")
+    def _reload(self) -> None:
+        self._outdated = True
+        if not self._loading:
+            self._load_all()
+
+    @work
+    async def _load_all(self) -> None:
+        """Until nothing changed meanwhile: under a stream of changes every reading is still shown."""
+        self._loading = True
+        try:
+            while self._outdated:
+                self._outdated = False
+                await self._load()
+        finally:
+            self._loading = False
+
     async def _load(self) -> None:
         service = self._desk.service
         try:
@@ -214,8 +229,8 @@ class RotationScreen(Screen[None]):
     async def action_heal(self) -> None:
         drifted = " and ".join(check.identity for check in self._checks.values() if check.ok is False)
         text = (
-            f"{drifted} cannot log in with what is stored here. The password at the target is set back to that: whoever "
-            "uses the published secrets can log in again, whoever uses another password cannot."
+            f"{drifted} cannot log in with what is stored here. The password at the target is set back to that: "
+            "whoever uses the published secrets can log in again, whoever uses another password cannot."
         )
         if await self.app.push_screen_wait(confirmation("Set the passwords back?", text, "Set back")) == YES:
             await self._check(self._desk.service.rotations.heal(self._rotation_id), "Not healed")

@@ -1,10 +1,10 @@
-"""A table that draws only the lines in view: ten thousand rows cost what twenty do."""
+"""A table that looks only at the rows in view: ten thousand cost what twenty do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -22,6 +22,8 @@ from screens.text import one_line
 Cell = tuple[str, str]
 """Text and tone ("" for the usual colour)."""
 
+RowT = TypeVar("RowT")
+
 GAP = 2
 GUTTER = 2
 
@@ -35,14 +37,11 @@ class Column:
     grow: int = 0
 
 
-@dataclass(frozen=True)
-class Row:
-    key: str
-    cells: tuple[Cell, ...]
+class LineTable(ScrollView, Generic[RowT], can_focus=True):
+    """Rows have keys: the cursor stays on its row, and the view where it is, whatever else changes.
 
-
-class LineTable(ScrollView, can_focus=True):
-    """Rows have keys: the cursor stays on its row, and the view where it is, whatever else changes."""
+    `key` names a row, `cells` says how it reads at the moment; both must be quick.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line-table--header",
@@ -97,55 +96,72 @@ class LineTable(ScrollView, can_focus=True):
 
         key: str
 
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        key: Callable[[RowT], str],
+        cells: Callable[[RowT], tuple[Cell, ...]],
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self._columns = tuple(columns)
-        self._rows: tuple[Row, ...] = ()
+        self._key, self._cells = key, cells
+        self._rows: list[RowT] = []
+        self._keys: list[str] = []
         self._cursor = 0
         self._widths: tuple[int, ...] = ()
         self._look: dict[str, Style] = {}
+        self._drawn: dict[int, tuple[Cell, ...]] = {}
+        """What the lines of the view say, as they were last drawn."""
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        return self._rows
+    def cursor_row(self) -> RowT | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if self._rows else None
 
     @property
     def cursor_key(self) -> str | None:
-        """The key of the row under the cursor."""
-        return self._rows[self._cursor].key if self._rows else None
+        return self._keys[self._cursor] if self._keys else None
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        """New columns; the rows that fit them are to follow."""
+        """New columns, for which `cells` has something from now on."""
         self._columns = tuple(columns)
         self._measure()
         self.refresh()
 
-    def set_rows(self, rows: Sequence[Row]) -> None:
+    def set_rows(self, rows: Sequence[RowT]) -> None:
         """Replace what is shown; draws again what differs."""
-        before, key = self._rows, self.cursor_key
-        self._rows = tuple(rows)
-        if [row.key for row in before] == [row.key for row in self._rows]:
-            for index, (old, new) in enumerate(zip(before, self._rows, strict=True)):
-                if old != new:
-                    self._refresh_row(index)
+        before, under_cursor = self._keys, self.cursor_key
+        self._rows = list(rows)
+        self._keys = [self._key(row) for row in rows]
+        if before == self._keys:
+            self.redraw()
             return
-        keys = [row.key for row in self._rows]
         stood, top = self._cursor, self.scroll_offset.y
-        self._cursor = keys.index(key) if key in keys else min(self._cursor, max(len(keys) - 1, 0))
+        self._cursor = min(self._cursor, max(len(self._keys) - 1, 0))
+        if under_cursor in self._keys:
+            self._cursor = self._keys.index(under_cursor)
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
         if top > 0:  # the cursor's line stays where it is on the screen
             self._scroll_up_to(top + self._cursor - stood)
         self._show_cursor()
         self.refresh()
-        if self.cursor_key != key:
+        if self.cursor_key != under_cursor:
             self.post_message(self.Highlighted(self.cursor_key))
+
+    def redraw(self) -> None:
+        """Draw the lines again that read differently by now."""
+        top = self.scroll_offset.y
+        for line, shown in self._drawn.items():
+            index = top + line - 1
+            if index < len(self._rows) and self._cells(self._rows[index]) != shown:
+                self._refresh_row(index)
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, if there is one."""
-        for index, row in enumerate(self._rows):
-            if row.key == key:
-                self._move_cursor(index)
-                return
+        if key in self._keys:
+            self._move_cursor(self._keys.index(key))
 
     def action_select(self) -> None:
         if self.cursor_key is not None:
@@ -188,11 +204,13 @@ class LineTable(ScrollView, can_focus=True):
             return self._line([(c.title, "header") for c in self._columns], "  ", "").adjust_cell_length(width)
         index = y - 1 + self.scroll_offset.y
         if index >= len(self._rows):
+            self._drawn.pop(y, None)
             return Strip.blank(width, self._style(""))
+        cells = self._drawn[y] = self._cells(self._rows[index])
         here = index == self._cursor
         whole = ("cursor" if self.has_focus else "cursor-blurred") if here else ""
         gutter = f"{glyphs().cursor} " if here else "  "
-        return self._line(self._rows[index].cells, gutter, whole).adjust_cell_length(width, self._style(whole))
+        return self._line(cells, gutter, whole).adjust_cell_length(width, self._style(whole))
 
     def _line(self, cells: Sequence[Cell], gutter: str, whole: str) -> Strip:
         segments = [Segment(gutter, self._style(whole))]

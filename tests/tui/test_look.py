@@ -12,6 +12,7 @@ from textual.app import App
 
 from app.views import Status
 from screens import look
+from screens.ascii import ascii_of
 from screens.theme import ANSI, DARK, default_theme, themes
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -102,6 +103,11 @@ def test_every_state_differs_by_word_and_glyph(glyphs: look.Glyphs) -> None:
     assert len({mark.glyph for mark in marks}) == len(marks)
     assert all(cell_len(glyph) == 1 for glyph in astuple(glyphs))
     assert all(glyph.isascii() for glyph in astuple(look.ASCII))
+
+
+def test_what_has_no_ascii_keeps_its_width() -> None:
+    assert ascii_of("plain text") == "plain text"
+    assert ascii_of("╭─ größe 日本 ─╮…▼") == "+- gr??e ???? -+~v"
 
 
 @pytest.mark.parametrize(

@@ -303,14 +303,24 @@ def test_no_mouse_is_asked_for_when_it_is_not_wanted() -> None:
     assert b"\x1b[?1000h" not in tty.output
 
 
-def test_without_unicode_every_character_is_ascii(home: Path) -> None:
+async def test_without_unicode_every_character_is_ascii(pg: Database) -> None:
+    (rotation_id,) = await set_up(pg, "billing")
+    async with open_here() as service:
+        await service.store.awrite(lambda tx: rotations.update_fields(tx, rotation_id, description="größe 日本"))
     with Tty(environ={"LANG": "C", "LC_ALL": "C"}) as tty:
-        tty.sees("No rotations yet.")
-        assert tty.text.isascii()
-        tty.press("?")
-        tty.sees("esc closes")
-        assert tty.text.isascii()
-        tty.press("?")
-        tty.sees_not("esc closes")
-        tty.press("ctrl+q")
-        assert tty.ends() == 0
+        tty.sees("+ healthy", "> + healthy")
+        for key, text in [
+            ("?", "esc closes"),
+            ("\x03", "Press ctrl+q to quit."),
+            ("\x10", "Search for commands~"),
+            ("\x1b", "healthy"),
+            ("\r", "gr??e ????"),
+            ("d", "Type its name to confirm"),
+        ]:
+            tty.press(key)
+            tty.sees(text)
+            assert tty.text.isascii()
+            if key == "?":
+                tty.press("?")
+                tty.sees_not("esc closes")
+        assert tty.output.isascii()
