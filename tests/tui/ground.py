@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
@@ -112,9 +113,10 @@ class Walk:
         return "\n".join(strip.text for strip in strips)
 
     def reads(self, text: str) -> bool:
-        """Whether it can be read, be it across lines."""
+        """Whether it can be read, be it across lines, those of a window included."""
         shown = self.text
-        return text in shown or text in " ".join(shown.replace("│", " ").split())
+        texts = [shown, *(_inside(shown, box.region) for box in self.screen.query(".dialog"))]
+        return any(text in found or text in " ".join(found.split()) for found in texts)
 
     async def sees(self, *texts: str) -> None:
         """Wait until all of them can be read."""
@@ -141,6 +143,11 @@ class Walk:
 
     def focused(self) -> Widget | None:
         return self.screen.focused
+
+
+def _inside(shown: str, region: Region) -> str:
+    lines = shown.splitlines()[region.y + 1 : region.bottom - 1]
+    return "\n".join(line[region.x + 1 : region.right - 1] for line in lines)
 
 
 @contextlib.asynccontextmanager
