@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 from sqlmodel import SQLModel, col
 
 from store import events, rotations, secrets
@@ -137,6 +137,8 @@ def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor
     if rotation.drift and not drift:
         news.append(("success", "The published credential logs in again."))
     rotation.drift, rotation.updated_at = drift, now
+    if healed:
+        settle_due(tx, rotation)
     for result, message in news:
         events.append(
             tx,
@@ -175,13 +177,13 @@ _TAKE = (
 
 
 def _take(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease | None:
-    fence = tx.session.scalar(_TAKE, {"rotation": rotation_id, "owner": owner, "seconds": seconds})
+    fence = tx.connection.scalar(_TAKE, {"rotation": rotation_id, "owner": owner, "seconds": seconds})
     return None if fence is None else Lease(rotation_id, owner, fence)
 
 
 def renew(tx: Tx, lease: Lease, seconds: float) -> None:
     """Raises LeaseLost when somebody else has taken over."""
-    if tx.session.scalar(_RENEW, {**_marks(lease), "seconds": seconds}) is None:
+    if tx.connection.scalar(_RENEW, {**_marks(lease), "seconds": seconds}) is None:
         raise _lost()
 
 
@@ -224,12 +226,12 @@ def _lost() -> LeaseLost:
 
 def _check(tx: Tx, lease: Lease) -> None:
     """Lock the rotation's row for this transaction, like `hold`, without reading it."""
-    if tx.session.scalar(_CHECK, _marks(lease)) is None:
+    if tx.connection.scalar(_CHECK, _marks(lease)) is None:
         raise _lost()
 
 
 def _update(tx: Tx, lease: Lease, **values: Any) -> bool:
-    return tx.session.scalar(_UPDATE, {**_marks(lease), **values}) is not None
+    return tx.connection.scalar(_UPDATE, {**_marks(lease), **values}) is not None
 
 
 def _fenced(tx: Tx, lease: Lease, **values: Any) -> None:
@@ -237,41 +239,41 @@ def _fenced(tx: Tx, lease: Lease, **values: Any) -> None:
         raise _lost()
 
 
+_OF_ROTATION = and_(_ATTEMPT.c.rotation_id == bindparam("rotation"), _ATTEMPT.c.state.in_(("open", "retiring")))
 _JOB = (
-    select(Rotation, Connection)
+    select(Rotation, Connection, exists().where(_OF_ROTATION))
     .join(Connection, col(Connection.id) == col(Rotation.connection_id))
     .where(col(Rotation.id) == bindparam("rotation"))
 )
-_PENDING = (
-    select(Attempt)
-    .where(col(Attempt.rotation_id) == bindparam("rotation"), col(Attempt.state).in_(("open", "retiring")))
-    .order_by(col(Attempt.started_at))
-)
-
-_MAKERS = (
-    select(_ATTEMPT.c.id, _ATTEMPT.c.parameters)
-    .join(_CREDENTIAL, _CREDENTIAL.c.attempt_id == _ATTEMPT.c.id)
+_PENDING = select(Attempt).where(_OF_ROTATION).order_by(col(Attempt.started_at))
+_STORED = (
+    select(
+        _CREDENTIAL.c.slot,
+        _CREDENTIAL.c.id,
+        _CREDENTIAL.c.sealed_values,
+        _CREDENTIAL.c.expires_at,
+        _ATTEMPT.c.parameters,
+    )
+    .outerjoin(_ATTEMPT, _ATTEMPT.c.id == _CREDENTIAL.c.attempt_id)
     .where(_CREDENTIAL.c.rotation_id == bindparam("rotation"))
 )
 
 
 def load(tx: Tx, rotation_id: str) -> Job:
-    rotation, connection = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
+    rotation, connection, pending = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
     secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
-    pending = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all()
-    opened = [_opened(tx, row) for row in pending]
-    stored = rotations.credentials(tx, rotation_id)
-    parameters_of = {row.id: row.parameters for row in tx.session.execute(_MAKERS, {"rotation": rotation_id})}
+    rows = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all() if pending else []
+    opened = [_opened(tx, row) for row in rows]
+    stored = tx.connection.execute(_STORED, {"rotation": rotation_id}).all()
     return Job(
         rotation=rotation,
         connection=connection,
         connection_secrets=json.loads(secret_part),
         credentials={
-            slot: StoredCredential(rotations.credential_values(tx, row), row.expires_at) for slot, row in stored.items()
+            row.slot: StoredCredential(rotations.opened_values(tx, row.id, row.sealed_values), row.expires_at)
+            for row in stored
         },
-        credential_parameters={
-            slot: parameters_of.get(row.attempt_id, rotation.parameters) for slot, row in stored.items()
-        },
+        credential_parameters={row.slot: row.parameters or rotation.parameters for row in stored},
         open=next((a for a in opened if a.row.state == "open"), None),
         retiring=tuple(a for a in opened if a.row.state == "retiring"),
     )
@@ -304,13 +306,13 @@ def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, do
     attempt.steps = [done.as_json()]
     attempt.sealed_candidate = tx.seal(_pack(candidate), "attempt", attempt.id, "sealed_candidate")
     _fenced(tx, lease, due_at=attempt.started_at, retry_at=None, last_rotation_attempted_at=attempt.started_at)
-    tx.session.execute(_PLAN, {column.name: getattr(attempt, column.name) for column in _ATTEMPT.columns})
+    tx.connection.execute(_PLAN, {column.name: getattr(attempt, column.name) for column in _ATTEMPT.columns})
 
 
 def guarded(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
     """The slot may be replaced; when `done` carries a note, somebody still uses it and is about to notice."""
-    steps = _advance(tx, lease, attempt, done, now, step="issue")
     _fenced(tx, lease, guard_since=None)
+    steps = _write_step(tx, attempt, done, now, step="issue")
     if done.note:
         _guard_event(tx, hold(tx, lease), "warning", done.note, attempt.actor, now)
     return steps
@@ -348,7 +350,7 @@ _RETIRING = select(func.min(_ATTEMPT.c.retire_after)).where(
 
 def _next_moment(tx: Tx, rotation: Rotation, due_at: datetime | None) -> datetime | None:
     """`due_at`, or earlier when something waits to be retired."""
-    retiring = tx.session.scalar(_RETIRING, {"rotation": rotation.id})
+    retiring = tx.connection.scalar(_RETIRING, {"rotation": rotation.id})
     return min((moment for moment in (due_at, retiring) if moment), default=None)
 
 
@@ -378,10 +380,15 @@ Steps = list[dict[str, Any]]
 
 
 def _advance(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
-    """`attempt` has the steps that were read or written last, which is how they stand while the lease holds."""
+    """Write under the lease that a step is done."""
     _check(tx, lease)
+    return _write_step(tx, attempt, done, now, **columns)
+
+
+def _write_step(tx: Tx, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
+    """`attempt` has the steps that were read or written last, which is how they stand while the lease holds."""
     steps = [*attempt.steps, done.as_json()]
-    tx.session.execute(_ADVANCE, {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns})
+    tx.connection.execute(_ADVANCE, {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns})
     return steps
 
 
@@ -434,7 +441,7 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     if p.active:
         secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
         changes |= _published(tx, p)
-    steps = _advance(tx, lease, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
+    steps = _write_step(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
     if p.succeeds is not None:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:

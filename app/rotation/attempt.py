@@ -105,18 +105,23 @@ class AttemptRun:
             credential = await self._issue(again=self.resumed and step == "issue")
         assert credential is not None
         if step != "publish" or self.resumed:  # what was verified once may not work any more: time went by
-            await self._verify_or_reissue(credential, may_reissue=self.resumed and step in ("verify", "publish"))
+            credential = await self._verified(credential, may_reissue=self.resumed and step in ("verify", "publish"))
         await self._publish(credential)
 
-    async def _verify_or_reissue(self, credential: StoredCredential, *, may_reissue: bool) -> None:
-        """A resumed attempt whose candidate is refused issues it once more: somebody may have changed it meanwhile."""
+    async def _verified(self, credential: StoredCredential, *, may_reissue: bool) -> StoredCredential:
+        """A resumed attempt whose candidate is refused issues it once more: somebody may have changed it meanwhile.
+
+        What comes back is what logs in: a target that makes up its credentials has made another one then.
+        """
         try:
             await self._verify(credential)
         except CredentialRefused:
             if not may_reissue:
                 raise
             await self._write(lambda tx: journal.reissue(tx, self._lease, self.row.id, self._now()))
-            await self._verify(await self._issue(again=True))
+            credential = await self._issue(again=True)
+            await self._verify(credential)
+        return credential
 
     async def _guard(self) -> None:
         """Look whether what is about to die is still in use. Raises Postponed."""
