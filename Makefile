@@ -10,7 +10,7 @@ OTHER_PYTHON := FORCE
 endif
 endif
 
-.PHONY: help install demo run test soak check bench lock clean FORCE
+.PHONY: help install demo drill run test soak check bench lock clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -34,6 +34,9 @@ install: .venv/.installed  ## create .venv with exactly the packages of requirem
 
 demo: install  ## rotate real passwords on a private PostgreSQL, nothing to set up
 	$(BIN)/keyturn demo
+
+drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL
+	$(BIN)/keyturn drill
 
 run: install  ## start Keyturn
 	$(BIN)/keyturn

@@ -37,6 +37,15 @@ the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
 variable (letters, digits and _) is an error that names it: no program starts
 with a part of its configuration."""
 
+_DRILL_HELP = """\
+It makes users of its own at the target (keyturn_drill_..., four for each point
+at once), which may log in and nothing else, and removes them again. Your
+users, rotations and secrets are not touched: the rotations of the drill are
+in stores of their own, in a temporary directory. Each line is one point: what
+was going on, where Keyturn was killed or suspended, how often an application
+logged in meanwhile, and whether all was as it must be afterwards. Exit code 1
+when one point failed."""
+
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Raises SystemExit, with 2 for wrong usage, after saying what is wrong."""
@@ -94,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(handler="start:tui", program=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     _demo(commands)
+    _drill(commands)
     _connections(_group(commands, "connections", "admin access to what is rotated"))
     _rotations(_group(commands, "rotations", "create, show and carry out rotations"))
     _secrets(_group(commands, "secrets", "read what is published"))
@@ -105,6 +115,23 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(commands: Subparsers) -> None:
     demo = commands.add_parser("demo", help="rotate on a private PostgreSQL, nothing to set up")
     demo.set_defaults(handler="start:demo")
+
+
+def _drill(commands: Subparsers) -> None:
+    drill = commands.add_parser(
+        "drill",
+        help="kill Keyturn wherever it can die, and see that every login goes on",
+        description="Kill Keyturn wherever it can die, and see that every login goes on.",
+        epilog=_DRILL_HELP,
+    )
+    drill.add_argument(
+        "connection", metavar="CONNECTION", nargs="?", help="name or id; a private PostgreSQL without it"
+    )
+    drill.add_argument("--only", metavar="TEXT", default="", help="only points whose name holds it: 'run by hand'")
+    drill.add_argument("--at-once", type=_concurrency, default=2, metavar="N", help="how many points at once (2)")
+    drill.add_argument("--yes", action="store_true", help="don't ask")
+    _json(drill)
+    drill.set_defaults(handler="drill:run")
 
 
 def _connections(verbs: Subparsers) -> None:

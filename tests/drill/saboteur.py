@@ -1,0 +1,67 @@
+"""`keyturn`, with a fault: what the drill must notice. The first argument names the fault."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.cli import main
+from providers.base import Credential, Issue
+from providers.postgres_credentials import PROVIDER, PostgresCredentialsProvider
+
+_issue = PostgresCredentialsProvider.issue
+
+
+async def _issue_to_the_published_one_too(
+    self: PostgresCredentialsProvider, target: Any, parameters: Any, request: Issue
+) -> Credential:
+    issued = await _issue(self, target, parameters, request)
+    if request.active is not None:
+        await self._set_password(target, parameters, request.active.values["username"], "somebody-else-s")
+    return issued
+
+
+async def _issue_nothing(self: PostgresCredentialsProvider, target: Any, parameters: Any, request: Issue) -> Credential:
+    return request.candidate
+
+
+async def _verify_nothing(*_: Any) -> None:
+    """Whatever it is, it is fine."""
+
+
+async def _revoke_nothing(*_: Any) -> None:
+    """Whoever has it may keep it."""
+
+
+def _execute(statement: str) -> None:
+    with sqlite3.connect(Path(os.environ["KEYTURN_HOME"]) / "keyturn.db") as store:
+        store.execute(statement)
+    store.close()
+
+
+def sabotaged(fault: str, words: list[str]) -> int:
+    match fault:
+        case "changes the published password":
+            PostgresCredentialsProvider.issue = _issue_to_the_published_one_too  # type: ignore[method-assign]
+        case "issues nothing":
+            PostgresCredentialsProvider.issue = _issue_nothing  # type: ignore[method-assign]
+            PostgresCredentialsProvider.verify = _verify_nothing  # type: ignore[method-assign, assignment]
+        case "revokes nothing":
+            PostgresCredentialsProvider.revoke = _revoke_nothing  # type: ignore[method-assign, assignment]
+    code = main(words)
+    match fault:
+        case "breaks a seal":
+            _execute("UPDATE secret_version SET sealed_value = zeroblob(60) WHERE version = 1")
+        case "forgets the schedule":
+            _execute("UPDATE rotation SET next_rotation_at = NULL")
+        case "publishes twice":
+            code = code or main(words)
+    return code
+
+
+if __name__ == "__main__":
+    assert PROVIDER.type == "postgres-credentials"
+    sys.exit(sabotaged(sys.argv[1], sys.argv[2:]))

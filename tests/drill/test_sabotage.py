@@ -1,0 +1,36 @@
+"""A drill that finds nothing is worth something only if it would have found something."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.drill.play import Point, Stage, play
+from tests.drill import saboteur
+from tests.drill.test_deaths import scenario
+
+FAULTS = (
+    pytest.param("changes the published password", "run by hand", "published credential of .* was refused"),
+    pytest.param("revokes nothing", "delete", "a credential of a deleted rotation still logs in"),
+    pytest.param("breaks a seal", "run by hand", "a sealed value does not open: secret_version.sealed_value"),
+    pytest.param("issues nothing", "run by hand", "slot 1, .*, does not log in", marks=pytest.mark.soak),
+    pytest.param("forgets the schedule", "run by hand", "there is no next run", marks=pytest.mark.soak),
+    pytest.param("publishes twice", "run by hand", "it was published 2 times, not 1", marks=pytest.mark.soak),
+)
+
+
+@pytest.mark.parametrize(("fault", "name", "complaint"), FAULTS)
+async def test_the_drill_notices_a_program_that(stage: Stage, fault: str, name: str, complaint: str) -> None:
+    program = (sys.executable, "-P", str(Path(saboteur.__file__)), fault)
+    result = await play(dataclasses.replace(stage, argv=program), Point(scenario(name)))
+    assert not result.good
+    assert any(re.search(complaint, text) for text in result.complaints), result.complaints
+
+
+async def test_the_drill_notices_a_process_that_never_comes_to_its_point(stage: Stage) -> None:
+    result = await play(stage, Point(scenario("move"), "issue.called"))
+    assert any("never came to issue.called" in text for text in result.complaints)
