@@ -8,10 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
@@ -32,14 +32,28 @@ REPEATS = 5
 """How often a transaction is tried that PostgreSQL broke off in favour of another one."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tx:
     """One open transaction. Rows stay readable after it ended."""
 
-    session: Session = field(repr=False)
+    connection: Connection = field(repr=False)
+    """For statements whose rows need not become objects, which is what takes most of a short transaction's time."""
     keys: KeyRing
     dialect: str
     """"sqlite" or "postgresql"."""
+
+    @cached_property
+    def session(self) -> Session:
+        return Session(self.connection, expire_on_commit=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if "session" in self.__dict__:
+            with self.session:
+                if kind is None:
+                    self.session.flush()
 
     def seal(self, text: str, table: str, row: str, field: str) -> bytes:
         """`row` is the row's primary key, `field` its column; the value opens nowhere else."""
@@ -144,8 +158,8 @@ class Store:
 
     def _once(self, engine: Engine, fn: Callable[[Tx], T], *, last: bool) -> T:
         try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
-                return fn(Tx(session, self._key.ring, self.dialect))
+            with engine.begin() as connection, Tx(connection, self._key.ring, self.dialect) as tx:
+                return fn(tx)
         except DBAPIError as error:
             if last or failures.sqlstate(error) not in failures.TRY_AGAIN:
                 raise

@@ -38,7 +38,7 @@ def append(
         "subject": _cut(subject, SUBJECT_MAX),
         "message": _cut(message, MESSAGE_MAX),
     }
-    tx.session.execute(_APPEND, line)
+    tx.connection.execute(_APPEND, line)
 
 
 def recent(tx: Tx, limit: int, rotation_id: str | None = None, after_id: int | None = None) -> list[Event]:

@@ -77,7 +77,11 @@ def credentials(tx: Tx, rotation_id: str) -> dict[int, Credential]:
 
 
 def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
-    values: dict[str, str] = json.loads(tx.unseal(row.sealed_values, "credential", row.id, "sealed_values"))
+    return opened_values(tx, row.id, row.sealed_values)
+
+
+def opened_values(tx: Tx, credential_id: str, sealed: bytes) -> dict[str, str]:
+    values: dict[str, str] = json.loads(tx.unseal(sealed, "credential", credential_id, "sealed_values"))
     return values
 
 
@@ -102,7 +106,7 @@ def put_credential(
     attempt_id: str,
 ) -> None:
     """Replace what a slot holds. `id` is for the row if the slot was empty; `values` are all its fields."""
-    known: str | None = tx.session.scalar(_SLOT, {"rotation": rotation_id, "slot": slot})
+    known: str | None = tx.connection.scalar(_SLOT, {"rotation": rotation_id, "slot": slot})
     row_id = known or id
     columns: dict[str, Any] = {
         "public": dict(public),
@@ -112,9 +116,9 @@ def put_credential(
         "attempt_id": attempt_id,
     }
     if known is None:
-        tx.session.execute(_FILL, {"id": row_id, "rotation_id": rotation_id, "slot": slot, **columns})
+        tx.connection.execute(_FILL, {"id": row_id, "rotation_id": rotation_id, "slot": slot, **columns})
     else:
-        tx.session.execute(_REFILL, {"row": row_id, **columns})
+        tx.connection.execute(_REFILL, {"row": row_id, **columns})
 
 
 def empty_slot(tx: Tx, rotation_id: str, slot: int) -> None:

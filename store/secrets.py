@@ -123,7 +123,7 @@ def put_values(
     Fields that are not mapped are left out. Returns the names of the changed ones.
     """
     changed, versions, counts = [], [], []
-    found = tx.session.execute(_MINE, {"rotation": rotation_id}).all()
+    found = tx.connection.execute(_MINE, {"rotation": rotation_id}).all()
     for secret_id, name, field, version, current_id, sealed in found:
         text = values.get(field or "")
         if text is None or (current_id is not None and _opened(tx, current_id, sealed) == text):
@@ -132,8 +132,8 @@ def put_values(
         counts.append({"secret": secret_id, "version": version + 1, "updated_at": now})
         versions.append(_version(tx, new_id(), secret_id, version + 1, text, attempt_id, now))
     if changed:
-        tx.session.execute(_ADD_VERSIONS, versions)
-        tx.session.execute(_COUNT_VERSIONS, counts)
+        tx.connection.execute(_ADD_VERSIONS, versions)
+        tx.connection.execute(_COUNT_VERSIONS, counts)
     return changed
 
 

@@ -236,6 +236,7 @@ class Work:
             updated_at=now,
             sealed_candidate=b"",
             parameters=dict(fill.parameters),
+            steps=[],
         )
         with telling(around, row, "plan") as step:
             await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, stored, step.done()))
