@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -10,9 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from app.errors import Explanation
 from app.forms import FormField, Kind, nested
 from screens import look
 from screens.form_screen import HELP_KEY, FormScreen
+from screens.keeper import ANEW, Keeper, offer
 from screens.text import plain
 from screens.troubles import told
 from screens.widgets.controls import Choice, CopyBlock, Line, Push, text_of
@@ -49,29 +51,70 @@ class ConnectionFormScreen(FormScreen[str | None]):
         )
         self._service, self._app = service, app
         self._declared: ConnectionForm = service.catalog.connection_form(app)
+        self._keeper = Keeper(service, f"connection:{app}", self._saved)
         self._result: list[Widget] = []
         self._judged: set[str] = set()
         self._revision = 0
+        self._kept: Mapping[str, str] = {}
+        """What a draft says, by field."""
         self.about = f"Admin access to {self._declared.title}, sealed in the store. It is tried out before it is kept."
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
+        self._start()
+
+    async def on_unmount(self) -> None:
+        self._keep()
+        await self._keeper.settle()
+
+    @work
+    async def _start(self) -> None:
+        with self.telling():
+            found = await self._service.drafts.load(self._keeper.kind)
+            if found is not None and found.data:
+                text = f"a connection ({found.data.get('name') or self._declared.title}); its secrets were not kept"
+                answer = await self.app.push_screen_wait(offer(text, found.updated_at))
+                if not answer:
+                    self.dismiss(None)
+                    return
+                if answer == ANEW:
+                    await self._service.drafts.discard(self._keeper.kind)
+                else:
+                    self._kept = {str(key): str(text) for key, text in found.data.items()}
+                    method = self._kept.get("method")
+                    if method in self._declared.methods:
+                        self._declared = self._service.catalog.connection_form(self._app, method)
         await self.replace(self._fields())
         self.say(self.about)
         self.focus_first()
 
+    def _keep(self) -> bool:
+        """Everything that was changed, but nothing secret. Whether there is anything."""
+        secret = {f"{CREDENTIALS}{field.key}" for field in self._declared.fields if field.kind is Kind.SECRET}
+        usual = {f"{CREDENTIALS}{field.key}": field.default for field in self._declared.fields}
+        texts = {field.key: text_of(field.control) for field in self.form.fields if field.key not in secret}
+        changed = {key: text for key, text in texts.items() if text != usual.get(key, "")}
+        if changed:
+            self._keeper.save(0, changed)
+        return bool(changed)
+
+    def _saved(self, trouble: Explanation | None) -> None:
+        if trouble is not None and self.is_running:
+            self.note(f"The draft is not kept: {trouble.message}", look.BAD)
+
     def _fields(self) -> Iterable[Widget]:
         yield Field(
             "Name",
-            Line(placeholder="billing-db"),
+            Line(self._kept.get("name", ""), placeholder="e.g. billing-db"),
             key="name",
             help="What you will know it by: small letters, digits and hyphens; at most 32 characters.",
         )
-        yield Field("Description", Line(placeholder="optional"), key="description", help="For those after you.")
+        description = Line(self._kept.get("description", ""), placeholder="optional")
+        yield Field("Description", description, key="description", help="For those after you.")
         if len(self._declared.methods) > 1:
             methods = [(method, method) for method in self._declared.methods]
             yield Field("Method", Choice(methods, self._declared.method), key="method", help="How to log in.")
         for field in self._declared.fields:
-            yield made(field, prefix=CREDENTIALS)
+            yield made(field, self._kept.get(f"{CREDENTIALS}{field.key}"), prefix=CREDENTIALS)
 
     # What was entered ------------------------------------------------------------------------------------------------
 
@@ -96,6 +139,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
         self._revision += 1
         event.field.error = ""
         if event.field.key == "method" and event.text != self._declared.method:
+            self._kept = {field.key: text_of(field.control) for field in self.form.fields}
             self._declared = self._service.catalog.connection_form(self._app, event.text)
             await self.replace(self._fields())
             self.focus_first()
@@ -105,6 +149,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
         event.stop()
         if event.field.is_attached:
             self._judged.add(event.field.key)
+            self._keep()
             self._judge()
 
     @work(exclusive=True, group="judge")
@@ -150,6 +195,8 @@ class ConnectionFormScreen(FormScreen[str | None]):
             found = told(error)
             await self._show(f"{look.glyphs().failed} Not saved. {found.message}", look.BAD, found.remedy)
         else:
+            with self.telling():
+                await self._keeper.discard()
             self.app.notify(f"Connection {added.connection.name} is kept. {added.tested}", markup=False)
             self.dismiss(added.connection.name)
 
@@ -181,8 +228,10 @@ class ConnectionFormScreen(FormScreen[str | None]):
         for worker in running:
             worker.cancel()
         if running:
-            self.say("Stopped waiting. Nothing was kept.", look.WARN)
+            self.say("Stopped waiting for the server.", look.WARN)
         else:
+            if self._keep():
+                self.app.notify("What you entered is kept as a draft, without the secrets.", markup=False)
             self.dismiss(None)
 
 

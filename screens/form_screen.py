@@ -39,8 +39,11 @@ class FormScreen(Screen[Result]):
     AUTO_FOCUS = ""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key, f"leap({key!r})", f"{what} field", show=False, priority=True)
-        for key, what in (("enter", "Next"), ("down", "Next"), ("up", "Previous"))
+        Binding("enter", "leap('enter')", "Next field", show=False, priority=True),
+        Binding("down", "leap('down')", "Next field", show=False, priority=True),
+        Binding("up", "leap('up')", "Previous field", show=False, priority=True),
+        Binding("down", "app.focus_next", "Next field", show=False),
+        Binding("up", "app.focus_previous", "Previous field", show=False),
     ]
 
     def __init__(self, title: str, *buttons: Push) -> None:

@@ -71,13 +71,19 @@ class Connections:
         return Added(document(row), tested, parsed.ignored)
 
     async def problems(self, app: str, data: Any) -> list[Problem]:
-        """What is wrong with a body, without contacting anything."""
+        """What is wrong with a body, without contacting anything; an unfinished one is checked as far as it goes."""
+        found: list[Problem] = []
         try:
-            parsed = _parse(connection_app(app), data)
-            await self.context.store.aread(lambda tx: _refuse_taken(tx, parsed.body.name))
+            _parse(connection_app(app), data)
         except InvalidInput as error:
-            return list(error.problems)
-        return []
+            found = list(error.problems)
+        name = data.get("name") if isinstance(data, Mapping) else None
+        if isinstance(name, str) and all(problem.field != "name" for problem in found):
+            try:
+                await self.context.store.aread(lambda tx: _refuse_taken(tx, name.strip().lower()))
+            except InvalidInput as error:
+                found += error.problems
+        return found
 
     async def try_out(self, app: str, data: Any) -> ConnectionTest:
         """Log in with credentials that are not kept. Raises InvalidInput."""

@@ -23,11 +23,11 @@ def _effects(kind: Provider, read: ReadRotation) -> list[str]:
     if read.parameters is None or read.mapping is None:
         return []
     people = [kind.identity(read.parameters, slot) for slot in kind.initial_slots]
-    secret = _secret_words(kind)
-    issued = f"{_listed(people, last=' and then ')} {'get' if len(people) > 1 else 'gets'} a new {secret} each"
-    issued = f"{issued}, made up here and tried by a login." if len(people) > 1 else f"{people[0]} gets a new {secret}."
+    several, secret = len(people) > 1, _secret_words(kind)
+    who = f"{_listed(people, last=' and then ')} get" if several else f"{people[0]} gets"
+    issued = f"{who} a new {secret}{' each' if several else ''}, which is tried before anything else happens."
     if not kind.retires:
-        issued += f" What {'they have' if len(people) > 1 else 'it has'} now stops working at that moment."
+        issued += f" What {'they have' if several else 'it has'} now stops working at that moment."
     names = _listed(list(read.mapping.values()))
     place = f"{body.project_id}, {body.environment}, {body.secret_path}"
     published = f"{people[-1]} becomes active: {names} in {place} hold its credential from then on."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
@@ -16,10 +15,9 @@ from textual.widgets import OptionList
 from app.errors import Explanation
 from screens import look
 from screens.form_screen import FormScreen
-from screens.keeper import Keeper
+from screens.keeper import ANEW, Keeper, offer
 from screens.widgets.controls import Push, text_of
 from screens.widgets.form import Form, field_of
-from screens.widgets.question import Question
 from screens.wizard import steps
 from screens.wizard.bar import StepBar
 from screens.wizard.draft import KIND, Draft, body_of, mistakes
@@ -109,11 +107,11 @@ class Asking(FormScreen[str | None]):
             kept = await self._service.drafts.load(KIND)
             draft = Draft.restored(kept.data) if kept is not None else Draft()
             if kept is not None and draft.touched:
-                answer = await self.app.push_screen_wait(_offer(draft, kept.updated_at))
+                answer = await self.app.push_screen_wait(offer(_subject(draft), kept.updated_at))
                 if not answer:
                     self.dismiss(None)
                     return
-                if answer == "anew":
+                if answer == ANEW:
                     await self._service.drafts.discard(KIND)
                 else:
                     self._draft, self._at = draft, min(kept.step, REVIEW)
@@ -311,13 +309,8 @@ def own(step: steps.Step, found: Problems) -> Problems:
     return [(name, text) for name, text in found if any(f"{name}.".startswith(f"{field}.") for field in step.owns)]
 
 
-def _offer(draft: Draft, updated_at: datetime | None) -> Question:
-    when = ""
-    if updated_at is not None:
-        local, today = updated_at.astimezone(), datetime.now(UTC).astimezone().date()
-        when = f" from {local:%H:%M}" if local.date() == today else f" from {local:%Y-%m-%d %H:%M}"
+def _subject(draft: Draft) -> str:
+    """What a draft is about, as far as it goes."""
     users = " and ".join(text for key, text in draft.values.items() if key.startswith("parameters.username") and text)
     known = [draft.text("name"), users, draft.text("connectionId")]
-    about = "; ".join(text for text in known if text) or draft.type
-    text = f"You were setting up a rotation ({about}) and did not finish."
-    return Question(f"Continue the draft{when}?", text, [("continue", "Continue"), ("anew", "Discard it, start anew")])
+    return f"a rotation ({'; '.join(text for text in known if text) or draft.type})"

@@ -39,7 +39,7 @@ class Creation:
         self.type_name, self.body = type_name, body
         self.changed: Callable[[], None] = lambda: None
         self.progress: dict[str, dict[str, Progress]] = {}
-        """The newest word on each step, by whom it is for."""
+        """The newest word on each step, by attempt."""
         self.running = True
         self.created: SecretRotation | None = None
         self.checks: tuple[Check, ...] = ()
@@ -75,7 +75,7 @@ class Creation:
             self.changed()
 
     def _listen(self, progress: Progress) -> None:
-        self.progress.setdefault(progress.identity, {})[progress.step] = progress
+        self.progress.setdefault(progress.attempt_id, {})[progress.step] = progress
         self.changed()
 
 
@@ -105,8 +105,8 @@ class CreationView(Vertical):
 
     def _lines(self) -> Iterable[Content]:
         now = self._creation.now()
-        for who, steps in self._creation.progress.items():
-            yield plain(one_line(who), "bold")
+        for steps in self._creation.progress.values():
+            yield plain(one_line(_who(steps)), "bold")
             for step in (*STEPS, *(step for step in steps if step not in STEPS)):
                 yield step_line(step, steps.get(step), now)
 
@@ -124,12 +124,13 @@ class CreationView(Vertical):
         self._lead.update(plain(f"{glyphs().healthy} {rotation.name} is set up, in {took}.", STYLES[look.GOOD]))
         place = f"{rotation.environment.slug} {rotation.folder.path}"
         following = look.in_both_zones(rotation.next_rotation_at) if rotation.next_rotation_at else "only by hand"
+        done = list(self._creation.progress.values())
         lines = [
-            ("Active now", list(self._creation.progress)[-1]),  # the last one carried out is the one published
+            ("Active now", _who(done[-1]) if done else ""),  # the last one carried out is the one published
             ("Programs read", f"{' and '.join(rotation.secrets_mapping.values())} in {place}"),
             ("Next rotation", following),
         ]
-        await self.mount(Rows(((plain(a, STYLES[MUTED]), plain(one_line(b))) for a, b in lines), labels=18))
+        await self.mount(Rows(((plain(a, STYLES[MUTED]), plain(one_line(b))) for a, b in lines if b), labels=18))
 
     async def _tell_failure(self, failure: Explanation) -> None:
         self._lead.update(plain(f"{glyphs().failed} Not set up.", STYLES[look.BAD]))
@@ -137,3 +138,7 @@ class CreationView(Vertical):
         lines = [("What happened", failure.message), ("What still works", works), ("What to do", failure.remedy)]
         shown = [(plain(a, STYLES[MUTED]), plain(b)) for a, b in lines if b]
         await self.mount(Rows(shown, labels=18))
+
+
+def _who(steps: Mapping[str, Progress]) -> str:
+    return next(iter(steps.values())).identity

@@ -198,7 +198,7 @@ class DetailsStep:
         assert kind is not None
         yield Field(
             "Name",
-            Line(draft.text("name"), placeholder="billing-db"),
+            Line(draft.text("name"), placeholder="e.g. billing-db"),
             key="name",
             help=f"Small letters, digits and hyphens; at most {kind.name_max_length} characters.",
         )

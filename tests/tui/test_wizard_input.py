@@ -15,6 +15,7 @@ from tests.tui.wizardry import (
     REVIEW,
     answers,
     at_step,
+    complains,
     down_to,
     error,
     field,
@@ -36,9 +37,7 @@ async def refuses(walk: Walk, at: int, title: str, text: str, complaint: str) ->
     await down_to(walk, title)
     await fill(walk, title, text)
     await walk.press("ctrl+n")
-    await until(
-        lambda: complaint in error(walk, title), lambda: f"{complaint!r} in {error(walk, title)!r}\n{walk.text}"
-    )
+    await complains(walk, title, complaint)
     await field(walk, title)
     await walk.sees(complaint[:20], "One field needs another look.")
     await step(walk, at)
@@ -135,7 +134,7 @@ async def test_advanced_parameters_unfold_to_show_what_is_wrong(
             await walk.press("shift+tab")
         await walk.press("shift+tab", "enter", "ctrl+n")
         where = "Length" if "fit" in complaint else title
-        await until(lambda: complaint in error(walk, where), lambda: f"{complaint!r} in {error(walk, where)!r}")
+        await complains(walk, where, complaint)
         await field(walk, where)
         await step(walk, PARAMETERS)
 

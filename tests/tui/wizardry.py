@@ -32,6 +32,13 @@ def error(walk: Walk, title: str) -> str:
     return next(field.error for field in walk.screen.query(Field) if field.label == title)
 
 
+async def complains(walk: Walk, title: str, complaint: str) -> None:
+    """Wait until that complaint stands under a field."""
+    await until(
+        lambda: complaint in error(walk, title), lambda: f"{complaint!r}, not {error(walk, title)!r}\n{walk.text}"
+    )
+
+
 async def field(walk: Walk, title: str) -> None:
     """Wait until that field has the focus."""
     await until(lambda: label(walk) == title, lambda: f"the focus in {title}, which is in {label(walk)!r}\n{walk.text}")

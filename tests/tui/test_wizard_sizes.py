@@ -1,0 +1,131 @@
+"""Every button is in view at every size, whatever the step; what does not fit scrolls."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Button
+
+from screens.widgets.bars import KeyBar
+from tests.conftest import Database
+from tests.tui.ground import Walk, until, walking
+from tests.tui.wizardry import (
+    CONNECTION,
+    DETAILS,
+    MAPPING,
+    PARAMETERS,
+    REVIEW,
+    at_step,
+    field,
+    fill,
+    label,
+    step,
+    tab_to,
+)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+SIZES = [(80, 24), (96, 26), (120, 40), (200, 20)]
+
+
+def out_of_view(walk: Walk) -> list[str]:
+    """What should be seen and is not: buttons, keys, room for the form, the focus."""
+    whole, missing = walk.screen.region, []
+    bottom = [
+        *walk.screen.query("#buttons Button, .dialog--buttons Button").results(Button),
+        *walk.screen.query(KeyBar),
+    ]
+    for widget in bottom:
+        if widget.display and not (widget.region.area and whole.contains_region(widget.region)):
+            missing.append(f"{widget} at {widget.region}")
+        if isinstance(widget, Button) and widget.display and str(widget.label).strip() not in walk.text:
+            missing.append(f"the label of {widget}")
+    forms = list(walk.screen.query("#form"))
+    missing += [f"a form of {form.size.height} lines" for form in forms if form.size.height < 8]
+    focused = walk.focused()
+    if focused is None:
+        return [*missing, "a focus"]
+    view = next((form.region for form in forms if form in focused.ancestors), whole)
+    if not view.overlaps(focused.region):
+        missing.append(f"the focus, {focused} at {focused.region}, in {view}")
+    return missing if bottom else ["any button"]
+
+
+async def everything_is_in_view(walk: Walk) -> None:
+    await until(lambda: not out_of_view(walk), lambda: f"{out_of_view(walk)}\n{walk.text}")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+async def test_every_step_at_every_size(pg: Database, size: tuple[int, int]) -> None:
+    async with at_step(pg, CONNECTION, size) as walk:
+        await everything_is_in_view(walk)
+        await walk.press("escape")
+        await step(walk, 0)
+        await everything_is_in_view(walk)
+        await walk.press("enter")
+        await step(walk, CONNECTION)
+        await walk.press("ctrl+n")
+        await step(walk, PARAMETERS)
+        await walk.press("tab", "tab", "tab", "enter")
+        while label(walk) != "Allowed symbols":
+            await walk.press("tab")
+            await everything_is_in_view(walk)
+        while label(walk) != "Second username":
+            await walk.press("shift+tab")
+        await walk.press("tab", "enter")
+        await walk.reaches("PreparationScreen")
+        await everything_is_in_view(walk)
+        await walk.press("r")
+        await walk.reaches("Question")
+        await everything_is_in_view(walk)
+        await walk.press("escape")
+        await walk.reaches("PreparationScreen")
+        await walk.press("escape")
+        await walk.reaches("WizardScreen")
+        await walk.press("ctrl+n")
+        await step(walk, MAPPING)
+        await everything_is_in_view(walk)
+        await walk.press("ctrl+n")
+        await step(walk, DETAILS)
+        await everything_is_in_view(walk)
+        await walk.press("ctrl+n")
+        await step(walk, REVIEW)
+        await walk.sees("checks passed")
+        await everything_is_in_view(walk)
+        for _ in range(7):
+            await walk.press("tab")
+            await everything_is_in_view(walk)
+        await everything_is_in_view(walk)
+        await walk.press("ctrl+n")
+        await walk.sees("is set up")
+        await everything_is_in_view(walk)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+async def test_the_connection_form_at_every_size(size: tuple[int, int]) -> None:
+    async with walking(size) as walk:
+        await walk.press("c")
+        await walk.reaches("ConnectionsScreen")
+        await walk.sees("n New", "esc Back", "? Help")
+        await walk.press("n")
+        await walk.reaches("ConnectionFormScreen")
+        await field(walk, "Name")
+        await everything_is_in_view(walk)
+        await walk.press("ctrl+n")
+        await walk.sees("fields need another look")
+        await everything_is_in_view(walk)
+        await tab_to(walk, "save")
+        await everything_is_in_view(walk)
+
+
+async def test_growing_and_shrinking_keeps_everything(pg: Database) -> None:
+    async with at_step(pg, PARAMETERS) as walk:
+        await fill(walk, "First username", "kept_while_resized")
+        for size in ((120, 40), (200, 20), (50, 15), (80, 24)):
+            await walk.pilot.resize_terminal(*size)
+            if size == (50, 15):
+                await walk.sees("needs 60x20")
+            else:
+                await walk.reaches("WizardScreen")
+                await walk.sees("kept_while_resized")
+                await field(walk, "First username")
+                await everything_is_in_view(walk)
