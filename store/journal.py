@@ -602,6 +602,13 @@ def defer(tx: Tx, lease: Lease, *, message: str, due_at: Callable[[int], datetim
     _tell_failure(tx, rotation, message, actor, now)
 
 
+def put_off(tx: Tx, lease: Lease, due_at: Callable[[int], datetime], now: datetime) -> None:
+    """The same for what comes after publication, which is no failure of the rotation."""
+    rotation = hold(tx, lease)
+    rotation.due_at, rotation.updated_at = due_at(rotation.failures + 1), now
+    rotation.lease_owner, rotation.lease_until = None, 0.0
+
+
 def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: datetime) -> None:
     events.append(
         tx,
@@ -636,9 +643,10 @@ def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
 
 
 def reschedule(tx: Tx, lease: Lease) -> None:
-    """Nothing is left to do before the next scheduled run, but perhaps something to retire."""
+    """Nothing is left to do before the next scheduled run, but perhaps something to retire. Gives the lease back."""
     rotation = hold(tx, lease)
     rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+    rotation.lease_owner, rotation.lease_until = None, 0.0
 
 
 def ask_deletion(tx: Tx, lease: Lease, *, revoke: bool, delete_secrets: bool, now: datetime) -> None:

@@ -123,7 +123,11 @@ class Engine:
         held.returned = True
         with contextlib.suppress(StoreError):
             await self.store.awrite(
-                lambda tx: journal.defer(tx, held.lease, message=message, due_at=due_at, actor=actor, now=now)
+                lambda tx: (
+                    journal.put_off(tx, held.lease, due_at, now)
+                    if held.cleaning_up
+                    else journal.defer(tx, held.lease, message=message, due_at=due_at, actor=actor, now=now)
+                )
             )
 
 
@@ -152,7 +156,9 @@ class Work:
             around, trigger = await self._look(), RESUME
         await self._fill(around, trigger)
         if not self.held.returned:
+            self.held.cleaning_up = True
             await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
+            self.held.returned = True
 
     async def mend(self, seen: Job, refused: Mapping[int, str], *, heal_active: bool) -> None:
         """Act on refusals that were seen before the lease was taken, unless something else happened meanwhile."""

@@ -19,21 +19,32 @@ from tests.bench.measure import Comparison, Sample, stopwatch
 
 ROUNDS = 80
 WARM_UP = 10
-USERS = ("bare_1", "bare_2", "app_1", "app_2")
+USERS = ("bare_1", "bare_2", "app_1", "app_2", "guarded_1", "guarded_2")
+FLOOR = "ALTER ROLE, one login"
 
 
 async def compare() -> list[Comparison]:
     """Journal, verify and publish included; store on disk, both databases wait for it; admin connections are kept."""
-    result = Comparison("one rotation", "ALTER ROLE, one login", budget=1.5)
+    result = Comparison("one rotation", FLOOR, budget=1.5)
+    guarded = Comparison("... with the live-use guard", FLOOR, budget=None)
     with _server() as server, tempfile.TemporaryDirectory(prefix="keyturn-bench-") as home:
         service = open_service(load_settings({"KEYTURN_HOME": home}), "bench")
         try:
+            await _connect(service, server)
+            plain = await _by_the_engine(service, USERS[2:4], guard="off")
+            looking = await _by_the_engine(service, USERS[4:6], guard="warn")
+
+            async def ours() -> float:
+                guarded.ours.append(await looking())
+                return await plain()
+
             with server.connect() as admin:
-                ours = await _by_the_engine(service, server)
                 await result.run(_bare(admin, server), ours, rounds=ROUNDS, warm_up=WARM_UP)
         finally:
             await service.aclose()
-    return [result]
+    guarded.floor = result.floor
+    del guarded.ours[:WARM_UP]
+    return [result, guarded]
 
 
 @contextmanager
@@ -60,7 +71,7 @@ def _bare(admin: psycopg.Connection[TupleRow], server: PrivateServer) -> Sample:
     return once
 
 
-async def _by_the_engine(service: Service, server: PrivateServer) -> Sample:
+async def _connect(service: Service, server: PrivateServer) -> None:
     credentials = {
         "host": server.host,
         "port": server.port,
@@ -71,15 +82,20 @@ async def _by_the_engine(service: Service, server: PrivateServer) -> Sample:
     }
     connection = {"name": "bench", "method": "username-and-password", "credentials": credentials}
     await service.connections.add("postgres", connection)
+
+
+async def _by_the_engine(service: Service, users: tuple[str, ...], *, guard: str) -> Sample:
+    first, second = users
     body = {
-        "name": "bench",
+        "name": first.replace("_", "-"),
         "projectId": "default",
         "connectionId": "bench",
         "environment": "prod",
         "secretPath": "/",
         "rotationInterval": 30,
-        "parameters": {"username1": USERS[2], "username2": USERS[3]},
-        "secretsMapping": {"username": "DB_USER", "password": "DB_PASSWORD"},
+        "guard": {"policy": guard},
+        "parameters": {"username1": first, "username2": second},
+        "secretsMapping": {"username": f"{first}_NAME", "password": f"{first}_PASSWORD"},
     }
     rotation = (await service.creation.create("postgres-credentials", body)).rotation
 

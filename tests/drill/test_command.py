@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,15 @@ QUICK = "move: not disturbed"
 
 
 @pytest.fixture(autouse=True)
-def _heed_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+def _heed_signals() -> Iterator[None]:
     """A test run in the background of a shell would pass on to its processes that signals are ignored."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_IGN:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
