@@ -88,15 +88,15 @@ class Ground:
                 return False
         return True
 
-    async def create(self, *, days_ago: int = 0) -> None:
-        await self._past(days_ago, lambda past: past.creation.create(TYPE, self.creation))
+    async def create(self, *, hours_ago: int = 0) -> None:
+        await self._past(hours_ago, lambda past: past.creation.create(TYPE, self.creation))
 
-    async def hand_over(self, *, days_ago: int = 0) -> None:
-        """Edit the rotation over to the other two users."""
-        await self._past(days_ago, lambda past: past.edits.edit(NAME, {"parameters": self.heirs}))
+    async def hand_over(self, users: Mapping[str, str], *, hours_ago: int) -> None:
+        """Edit the rotation over to other users."""
+        await self._past(hours_ago, lambda past: past.edits.edit(NAME, {"parameters": users}))
 
-    async def _past(self, days: int, work: Callable[[Service], Awaitable[object]]) -> None:
-        past = open_at(self.home, lambda: datetime.now(UTC) - timedelta(days=days))
+    async def _past(self, hours: int, work: Callable[[Service], Awaitable[object]]) -> None:
+        past = open_at(self.home, lambda: datetime.now(UTC) - timedelta(hours=hours))
         try:
             await work(past)
         finally:

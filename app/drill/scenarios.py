@@ -58,13 +58,19 @@ async def _created(ground: Ground) -> None:
 
 
 async def _overdue(ground: Ground) -> None:
-    await ground.create(days_ago=3)
+    await ground.create(hours_ago=72)
 
 
 async def _handed_over(ground: Ground) -> None:
     """Long enough ago for the former users' credentials to be due as well."""
-    await ground.create(days_ago=3)
-    await ground.hand_over(days_ago=3)
+    await ground.create(hours_ago=72)
+    await ground.hand_over(ground.heirs, hours_ago=60)
+
+
+async def _returned(ground: Ground) -> None:
+    """Before anybody's time had come, which now has come for all four."""
+    await _handed_over(ground)
+    await ground.hand_over(ground.users, hours_ago=59)
 
 
 def _half(words: Words) -> Setup:
@@ -192,6 +198,14 @@ SCENARIOS = (
         inside=(("retire.before", 1), ("retire.before#2", 0)),
     ),
     Scenario("edit back to them", _handed_over, _hand_back, intent="edit.recorded", only=_EDITED | _TWICE, former=1),
+    Scenario(
+        "end of the others",
+        _returned,
+        _loop,
+        scheduled=True,
+        loops=True,
+        only=frozenset(f"retire.called{time}" for time in ("", "#2", "#3", "#4")),
+    ),
     Scenario("move", _created, _move, intent="move.recorded", publications=0, moved=True),
     Scenario(
         "delete",
