@@ -590,23 +590,35 @@ def fail(tx: Tx, lease: Lease, f: Failure) -> None:
     _tell_failure(tx, rotation, f.message, f.actor, f.now)
 
 
-def defer(tx: Tx, lease: Lease, *, message: str, due_at: Callable[[int], datetime], actor: str, now: datetime) -> None:
+def defer(
+    tx: Tx,
+    lease: Lease,
+    *,
+    message: str,
+    due_at: Callable[[int], datetime],
+    actor: str,
+    now: datetime,
+    unless_published: bool,
+) -> None:
     """The work could not even begin (a sealed value does not open, a provider is not installed), or what came of it
     could not be recorded: try again later. `due_at` gets the number of failures in a row.
+
+    `unless_published`: it is no failure when nothing but clean-up is left to be done.
     """
-    rotation = hold(tx, lease)
-    rotation.rotation_status, rotation.last_rotation_message = "failed", message[:1024]
-    rotation.failures += 1
-    rotation.due_at, rotation.updated_at = due_at(rotation.failures), now
-    rotation.lease_owner, rotation.lease_until = None, 0.0
-    _tell_failure(tx, rotation, message, actor, now)
-
-
-def put_off(tx: Tx, lease: Lease, due_at: Callable[[int], datetime], now: datetime) -> None:
-    """The same for what comes after publication, which is no failure of the rotation."""
     rotation = hold(tx, lease)
     rotation.due_at, rotation.updated_at = due_at(rotation.failures + 1), now
     rotation.lease_owner, rotation.lease_until = None, 0.0
+    if unless_published and not _unfinished(tx, rotation, now):
+        return
+    rotation.rotation_status, rotation.last_rotation_message = "failed", message[:1024]
+    rotation.failures += 1
+    _tell_failure(tx, rotation, message, actor, now)
+
+
+def _unfinished(tx: Tx, rotation: Rotation, now: datetime) -> bool:
+    asked = rotation.deletion is not None or rotation.succession is not None or rotation.last_rotated_at is None
+    due = rotation.next_rotation_at is not None and rotation.next_rotation_at <= now
+    return asked or due or rotations.open_attempt(tx, rotation.id) is not None
 
 
 def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: datetime) -> None:

@@ -336,7 +336,6 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
     assert attempt.previous is not None
     row, previous = attempt.row, _credential(attempt.previous)
     remove = _remover(around, attempt)
-    around.held.cleaning_up = True
     try:
         with telling(around, row, "retire") as step:
             around.held.assert_fresh()
@@ -352,7 +351,6 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
     except Exception as error:  # a defect in a provider must not stop the rotation for good
         log.error("defect in step retire: %s\n%s", type(error).__name__, _where(error))
         await _retire_later(around, row, f"Unexpected {type(error).__name__}; see the log.")
-    around.held.cleaning_up = False
 
 
 async def _retire_later(around: Surroundings, row: Attempt, message: str) -> None:

@@ -26,7 +26,7 @@ from providers.base import CandidateRequest, Credential, CredentialRefused, Guar
 from providers.registry import provider as provider_of
 from store import journal
 from store.database import Store
-from store.errors import LeaseLost, StoreError
+from store.errors import LeaseLost, StoreError, StoreUnavailable
 from store.journal import Job, Lease, OpenAttempt, StoredCredential
 from store.tables import Attempt
 
@@ -123,10 +123,14 @@ class Engine:
         held.returned = True
         with contextlib.suppress(StoreError):
             await self.store.awrite(
-                lambda tx: (
-                    journal.put_off(tx, held.lease, due_at, now)
-                    if held.cleaning_up
-                    else journal.defer(tx, held.lease, message=message, due_at=due_at, actor=actor, now=now)
+                lambda tx: journal.defer(
+                    tx,
+                    held.lease,
+                    message=message,
+                    due_at=due_at,
+                    actor=actor,
+                    now=now,
+                    unless_published=isinstance(error, StoreUnavailable),
                 )
             )
 
@@ -156,7 +160,6 @@ class Work:
             around, trigger = await self._look(), RESUME
         await self._fill(around, trigger)
         if not self.held.returned:
-            self.held.cleaning_up = True
             await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
             self.held.returned = True
 

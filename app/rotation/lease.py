@@ -25,15 +25,12 @@ def elapsed() -> float:
 
 @dataclass
 class Held:
-    """A lease in use. `seconds` is its length; `returned`: it went back to the store together with the last write;
-    `cleaning_up`: what goes wrong now is no failure of the rotation.
-    """
+    """A lease in use. `seconds` is its length; `returned`: it went back to the store together with the last write."""
 
     lease: Lease
     seconds: float
     returned: bool = False
     lost: bool = False
-    cleaning_up: bool = False
     renewed_at: float = field(default_factory=elapsed)
 
     def assert_fresh(self) -> None:
