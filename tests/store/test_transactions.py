@@ -136,7 +136,7 @@ def test_a_deadlock_is_repeated_not_reported(pg: Database, opener: Opener) -> No
 
     with ThreadPoolExecutor(2) as pool:
         tries = list(pool.map(lock_both, [["r1", "r2"], ["r2", "r1"]]))
-    assert sorted(tries) == [1, 2]
+    assert max(tries) > 1  # the server breaks off one of them, or both
     assert store.read(lambda tx: [row.failures for row in rotations.list_all(tx)]) == [1, 1]
 
 
