@@ -71,8 +71,9 @@ class ConnectionFormScreen(FormScreen[str | None]):
         with self.telling():
             found = await self._service.drafts.load(self._keeper.kind)
             if found is not None and found.data:
-                text = f"a connection ({found.data.get('name') or self._declared.title}); its secrets were not kept"
-                answer = await self.app.push_screen_wait(offer(text, found.updated_at))
+                what = f"a connection ({found.data.get('name') or self._declared.title})"
+                question = offer(what, found.updated_at, "Its secrets were not kept.")
+                answer = await self.app.push_screen_wait(question)
                 if not answer:
                     self.dismiss(None)
                     return

@@ -135,9 +135,9 @@ class CreationView(Vertical):
     async def _tell_failure(self, failure: Explanation) -> None:
         self._lead.update(plain(f"{glyphs().failed} Not set up.", STYLES[look.BAD]))
         works = "Everything that was published before. No secret was written."
-        lines = [("What happened", failure.message), ("What still works", works), ("What to do", failure.remedy)]
-        shown = [(plain(a, STYLES[MUTED]), plain(b)) for a, b in lines if b]
-        await self.mount(Rows(shown, labels=18))
+        remedy = failure.remedy or "Go back and change what does not fit, or try again."
+        lines = [("What happened", failure.message), ("What still works", works), ("What to do", remedy)]
+        await self.mount(Rows(((plain(a, STYLES[MUTED]), plain(b)) for a, b in lines), labels=18))
 
 
 def _who(steps: Mapping[str, Progress]) -> str:

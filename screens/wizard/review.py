@@ -63,7 +63,7 @@ class Section(Vertical, can_focus=True):
         self.help = f"Enter or {at} changes this; you come back here afterwards."
 
     def compose(self) -> ComposeResult:
-        yield heading(f"{self._at} {self._title}", f"{self._at} changes it")
+        yield Heading(f"{self._at} {self._title}", f"{self._at} changes it")
         yield Rows(_labelled(self._lines))
 
     def action_change(self) -> None:
@@ -92,10 +92,6 @@ class Heading(Static):
         return Content.assemble(self._title, self._right.pad_left(room - self._right.cell_length))
 
 
-def heading(title: str, right: str = "") -> Heading:
-    return Heading(title, right)
-
-
 @dataclass(frozen=True)
 class Preflight:
     """What is known about whether it can work. `checks` None and no `trouble`: still being looked at."""
@@ -104,10 +100,6 @@ class Preflight:
     trouble: Explanation | None = None
     why: str = ""
     """Why it is shown once more."""
-
-    @property
-    def running(self) -> bool:
-        return self.checks is None and self.trouble is None
 
     @property
     def failed(self) -> int:
@@ -141,7 +133,7 @@ class PreflightView(Vertical, can_focus=True):
         super().__init__(id="preflight", classes="section")
         self.help = "r looks again. Nothing is changed by looking."
         self._preparable = preparable
-        self._heading = heading("Preflight", "r looks again")
+        self._heading = Heading("Preflight", "r looks again")
 
     def compose(self) -> ComposeResult:
         yield self._heading
@@ -177,7 +169,7 @@ class PreflightView(Vertical, can_focus=True):
                 )
         if lines:
             yield _found(Rows(lines, labels=4))
-        if found.failed and self._preparable:
+        if found.checks and found.checks[0].result != "failed" and found.failed and self._preparable:
             help_text = "The SQL that creates both users: to copy, or to run through the connection."
             yield _found(Push(f"SQL that creates them{glyphs().ellipsis}", PREPARE_HERE, help=help_text))
 
@@ -198,10 +190,10 @@ class ReviewStep:
         for at, (title, lines) in enumerate(zip(titles, told, strict=True), 1):
             yield Section(at, title, lines)
         with_numbers = [(plain(f"  {n}."), plain(text)) for n, text in enumerate(outlook.effects, 1)]
-        yield Vertical(heading("What happens"), Rows(with_numbers, labels=5), classes="section")
-        yield Vertical(heading("When"), Rows(_labelled(_when(draft, outlook, facts))), classes="section")
+        yield Vertical(Heading("What happens"), Rows(with_numbers, labels=5), classes="section")
+        yield Vertical(Heading("When"), Rows(_labelled(_when(draft, outlook, facts))), classes="section")
         yield PreflightView(preparable=kind.preparable)
-        yield Vertical(heading("The same without the wizard"), CopyBlock(command_of(kind, body)), classes="section")
+        yield Vertical(Heading("The same without the wizard"), CopyBlock(command_of(kind, body)), classes="section")
 
 
 def _connection(facts: Facts, draft: Draft) -> list[tuple[str, str]]:

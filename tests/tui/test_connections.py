@@ -14,15 +14,15 @@ from screens.widgets.secret_input import SecretInput
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, connect, open_here, rotate_users, until, walking
 from tests.tui.terminal import Tty
-from tests.tui.wizardry import complains, down_to, error, field, fill, label
+from tests.tui.wizardry import complains, down_to, error, field, fill, label, press
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
 async def new_connection(walk: Walk) -> None:
-    await walk.press("c")
+    await press(walk, "c")
     await walk.reaches("ConnectionsScreen")
-    await walk.press("n")
+    await press(walk, "n")
     await walk.reaches("ConnectionFormScreen")
     await field(walk, "Name")
 
@@ -42,7 +42,7 @@ async def enter(walk: Walk, pg: Database, **changes: str) -> None:
         await down_to(walk, title)
         await fill(walk, title, text)
     await down_to(walk, "Use TLS")
-    await walk.press("space")
+    await press(walk, "space")
     await until(lambda: walk.reads("○ no"), "TLS to be off")
 
 
@@ -54,21 +54,21 @@ async def names() -> list[str]:
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_connection_is_entered_tested_and_saved(pg: Database, size: tuple[int, int]) -> None:
     async with walking(size) as walk:
-        await walk.press("c")
+        await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("No connections yet.", "Press  n  to set one up")
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("ConnectionFormScreen")
         await enter(walk, pg)
-        await walk.press("ctrl+t")
+        await press(walk, "ctrl+t")
         await walk.sees(f"✓ Logged in: PostgreSQL 18.4 at {pg.host}:{pg.port}, no TLS")
         assert await names() == []
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("ops-admin", "PostgreSQL", "nobody", "Connection ops-admin is kept.")
-        await walk.press("t")
+        await press(walk, "t")
         await walk.sees("✓ works: PostgreSQL 18.4")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("DashboardScreen")
     async with open_here() as service:
         assert (await service.connections.test("ops-admin")).ok
@@ -78,13 +78,13 @@ async def test_a_wrong_password_is_told_and_nothing_is_kept(pg: Database) -> Non
     async with walking() as walk:
         await new_connection(walk)
         await enter(walk, pg, Password="not-the-one")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✗ Not saved. The password of postgres was refused")
         assert await names() == []
         assert walk.screen.query_one(SecretInput).value == "not-the-one", "nothing is lost"
         await down_to(walk, "Password")
         await fill(walk, "Password", pg.admin_password)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.reaches("ConnectionsScreen")
     assert await names() == ["ops-admin"]
 
@@ -95,7 +95,7 @@ async def test_blanks_around_a_password_belong_to_it(pg: Database) -> None:
         await new_connection(walk)
         await enter(walk, pg, Username=admin, Password="  two blanks  ")
         assert "two blanks" not in walk.text
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.reaches("ConnectionsScreen")
     async with open_here() as service:
         assert (await service.connections.test("ops-admin")).ok
@@ -106,7 +106,7 @@ async def test_each_field_says_what_is_wrong_with_it(pg: Database) -> None:
         await connect(service, pg, "taken")
     async with walking() as walk:
         await new_connection(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("5 fields need another look.")
         await field(walk, "Name")
         for title in ("Name", "Host", "Database", "Username", "Password"):
@@ -122,9 +122,9 @@ async def test_each_field_says_what_is_wrong_with_it(pg: Database) -> None:
             ("CA certificate", "no certificate", "This is no certificate in PEM format."),
         ]:
             while label(walk) != title:
-                await walk.press("tab")
+                await press(walk, "tab")
             await fill(walk, title, text)
-            await walk.press("tab")
+            await press(walk, "tab")
             await complains(walk, title, complaint)
 
 
@@ -132,7 +132,7 @@ async def test_escape_leaves_a_draft_without_the_password(pg: Database) -> None:
     async with walking() as walk:
         await new_connection(walk)
         await enter(walk, pg)
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("No connections yet.")
         assert any("kept as a draft, without the secrets" in toast.message for toast in walk.app._notifications)
@@ -142,21 +142,21 @@ async def test_escape_leaves_a_draft_without_the_password(pg: Database) -> None:
     assert draft is not None
     assert pg.admin_password not in repr(draft.data)
     async with walking() as walk:
-        await walk.press("c")
+        await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("Question")
-        await walk.sees("Continue the draft from", "ops-admin; its secrets were not kept")
-        await walk.press("enter")
+        await walk.sees("Continue the draft from", "a connection (ops-admin)", "Its secrets were not kept.")
+        await press(walk, "enter")
         await walk.reaches("ConnectionFormScreen")
         await field(walk, "Name")
         await walk.sees("ops-admin", pg.database, "○ no")
         assert walk.screen.query_one(SecretInput).value == ""
         await down_to(walk, "Password")
         await fill(walk, "Password", pg.admin_password)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.reaches("ConnectionsScreen")
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("ConnectionFormScreen")
     assert await names() == ["ops-admin"]
 
@@ -164,7 +164,7 @@ async def test_escape_leaves_a_draft_without_the_password(pg: Database) -> None:
 async def test_an_untouched_form_leaves_no_draft() -> None:
     async with walking() as walk:
         await new_connection(walk)
-        await walk.press("tab", "escape")
+        await press(walk, "tab", "escape")
         await walk.reaches("ConnectionsScreen")
     async with open_here() as service:
         assert await service.drafts.load("connection:postgres") is None
@@ -193,16 +193,16 @@ async def test_a_server_that_hangs_freezes_nothing_and_can_be_left(pg: Database)
         await new_connection(walk)
         await enter(walk, pg, Port=str(port))
         for key in ("ctrl+t", "ctrl+n"):
-            await walk.press(key)
+            await press(walk, key)
             await walk.sees("↻ logging in…")
             while label(walk) != "Name":
-                await walk.press("tab")
+                await press(walk, "tab")
             await fill(walk, "Name", f"typed-{key[-1]}")
             await walk.sees("↻ logging in…", f"typed-{key[-1]}")
-            await walk.press("escape")
+            await press(walk, "escape")
             await walk.sees("Stopped waiting for the server.")
             await walk.sees_not("logging in…")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("ConnectionsScreen")
     assert await names() == []
 
@@ -220,14 +220,14 @@ async def test_a_test_that_hangs_holds_up_no_other(pg: Database) -> None:
             )
             assert view.name == "b-hangs"
         async with walking() as walk:
-            await walk.press("c")
+            await press(walk, "c")
             await walk.reaches("ConnectionsScreen")
             await walk.sees("a-works", "b-hangs")
-            await walk.press("end", "t")
+            await press(walk, "end", "t")
             await walk.sees("↻ logging in")
-            await walk.press("home", "t")
+            await press(walk, "home", "t")
             await walk.sees("✓ works")
-            await walk.press("escape")
+            await press(walk, "escape")
             await walk.reaches("DashboardScreen")
 
 
@@ -235,14 +235,14 @@ async def test_removing_asks_first(pg: Database) -> None:
     async with open_here() as service:
         await connect(service, pg)
     async with walking() as walk:
-        await walk.press("c")
+        await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("ops-admin")
         for key in ("escape", "enter"):
-            await walk.press("d")
+            await press(walk, "d")
             await walk.reaches("Question")
             await walk.sees("Remove ops-admin?", "At the target nothing changes.", "Keep it")
-            await walk.press(key)
+            await press(walk, key)
             await walk.reaches("ConnectionsScreen")
             await walk.sees("No connections yet." if key == "enter" else "ops-admin")
     assert await names() == []
@@ -252,13 +252,13 @@ async def test_a_connection_in_use_is_not_removed(pg: Database) -> None:
     async with open_here() as service:
         await rotate_users(service, pg, await connect(service, pg), "billing")
     async with walking() as walk:
-        await walk.press("c")
+        await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("1 rotation", "used by billing")
-        await walk.press("d")
+        await press(walk, "d")
         await walk.reaches("Question")
         await walk.sees("Not removed", "is used by: billing", "Delete these rotations first.")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("ConnectionsScreen")
     assert await names() == ["ops-admin"]
 
@@ -272,15 +272,15 @@ async def test_brackets_are_shown_as_they_are(pg: Database) -> None:
             await new_connection(walk)
             changes: dict[str, Any] = {"Database": database, "Username": admin, "Password": "pw[/]"}
             await enter(walk, pg, **changes, Description="about [bold]that[/] one")
-            await walk.press("ctrl+n")
+            await press(walk, "ctrl+n")
             await walk.reaches("ConnectionsScreen")
             await walk.sees(f"{admin}@{pg.host}:{pg.port}/{database}", "about [bold]that[/] one")
-            await walk.press("t")
+            await press(walk, "t")
             await walk.sees("✓ works")
-            await walk.press("n")
+            await press(walk, "n")
             await walk.reaches("ConnectionFormScreen")
             await enter(walk, pg, Name="second", Database="no[/]thing", Username=admin, Password="pw[/]")
-            await walk.press("ctrl+n")
+            await press(walk, "ctrl+n")
             await walk.sees("no[/]thing")
             await walk.sees("✗ Not saved.")
     finally:
@@ -305,6 +305,6 @@ async def test_the_form_of_an_app_comes_from_its_declaration() -> None:
         await new_connection(walk)
         declared = service.catalog.connection_form("postgres")
         await walk.sees(*(declared_field.title for declared_field in declared.fields))
-        await walk.press("f1")
+        await press(walk, "f1")
         await walk.reaches("HelpScreen")
         await walk.sees("Admin access to PostgreSQL", "Name: What you will know it by")

@@ -24,6 +24,7 @@ from tests.tui.wizardry import (
     field,
     fill,
     kept_draft,
+    press,
     start,
     step,
     tab_to,
@@ -55,9 +56,9 @@ async def enter_connection(walk: Walk, pg: Database) -> None:
         ("Password", pg.admin_password),
     ]:
         await fill(walk, title, text)
-        await walk.press("enter")
+        await press(walk, "enter")
     await field(walk, "Use TLS")
-    await walk.press("space", "ctrl+n")
+    await press(walk, "space", "ctrl+n")
     await walk.reaches("WizardScreen")
 
 
@@ -67,50 +68,50 @@ async def test_from_type_to_a_password_that_logs_in(pg: Database, size: tuple[in
     first, second = users_of(pg)
     async with walking(size) as walk:
         await start(walk)
-        await walk.press("enter")
+        await press(walk, "enter")
 
         await step(walk, CONNECTION)
         await walk.sees("none yet: set up a new one")
-        await walk.press("enter")
+        await press(walk, "enter")
         await enter_connection(walk, pg)
         await walk.sees(f"ops-admin  {pg.admin_user}@{pg.host}:{pg.port}/{pg.database}")
         await fill(walk, "Rotation interval", "14")
-        await walk.press("enter")
+        await press(walk, "enter")
         await fill(walk, "Rotate at", "03:40")
         await walk.sees("IST = 22:10 UTC")
-        await walk.press("enter")
+        await press(walk, "enter")
         await field(walk, "Auto-rotation")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
 
         await step(walk, PARAMETERS)
         await fill(walk, "First username", first)
-        await walk.press("down")
+        await press(walk, "down")
         await fill(walk, "Second username", second)
         await tab_to(walk, "prepare")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("PreparationScreen")
         await walk.sees(f"Create {first} and {second}")
-        await walk.press("r")
+        await press(walk, "r")
         await walk.reaches("Question")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("PreparationScreen")
         await walk.sees("✓ Done.")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("WizardScreen")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
 
         await step(walk, MAPPING)
         await walk.sees("default", "dev  Development", "POSTGRES_DB_USERNAME", "POSTGRES_DB_PASSWORD")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
         await fill(walk, "Name", "billing")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
 
         await step(walk, REVIEW)
         await walk.sees("every 14 days", "03:40 IST = 22:10 UTC", "checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up", "Active now", first, "Open the rotation")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("RotationScreen")
         await walk.sees("billing", first)
 
@@ -132,9 +133,9 @@ async def test_from_type_to_a_password_that_logs_in(pg: Database, size: tuple[in
 async def test_done_goes_back_to_the_dashboard(pg: Database) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("DashboardScreen")
         await walk.sees("✓ healthy", "billing")
 
@@ -142,26 +143,26 @@ async def test_done_goes_back_to_the_dashboard(pg: Database) -> None:
 async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
     async with at_step(pg, CONNECTION) as walk:
         await field(walk, "Connection")
-        await walk.press("tab", "tab", "tab", "tab")
+        await press(walk, "tab", "tab", "tab", "tab")
         await field(walk, "Auto-rotation")
-        await walk.press("space")
+        await press(walk, "space")
         await walk.sees("○ Off: rotates only when you say so")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, PARAMETERS)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
-        await walk.press("tab")
+        await press(walk, "tab")
         await field(walk, "Environment")
-        await walk.press("enter", *"stag", "enter")
+        await press(walk, "enter", *"stag", "enter")
         await walk.sees("staging")
-        await walk.press("tab")
+        await press(walk, "tab")
         await fill(walk, "Path", "/billing/eu")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees("off: only when you say so", "default, staging, /billing/eu", "checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up", "only by hand")
     async with open_here() as service:
         rotation = await service.rotations.document("billing")
@@ -172,21 +173,21 @@ async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
 async def test_advanced_parameters_are_sent_when_they_were_touched(pg: Database) -> None:
     statement = "ALTER ROLE {{username}} PASSWORD '{{password}}'"
     async with at_step(pg, PARAMETERS) as walk:
-        await walk.press("tab", "tab", "tab", "enter", "tab")
+        await press(walk, "tab", "tab", "tab", "enter", "tab")
         await field(walk, "Rotation statement")
         await fill(walk, "Rotation statement", statement)
-        await walk.press("tab")
+        await press(walk, "tab")
         await fill(walk, "Length", "20")
-        await walk.press("enter")
+        await press(walk, "enter")
         await fill(walk, "Digits", "4")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees(statement, "checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up")
     async with open_here() as service:
         parameters = (await service.rotations.document("billing")).parameters
@@ -205,19 +206,19 @@ async def test_names_with_brackets_quotes_spaces_and_capitals(pg: Database) -> N
         pg.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(user)))
     async with at_step(pg, PARAMETERS, (120, 40), users=False) as walk:
         await fill(walk, "First username", users[0])
-        await walk.press("enter")
+        await press(walk, "enter")
         await fill(walk, "Second username", users[1])
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
         for title, name in (("Username", "DB ][ [bold]USER"), ("Password", "db[prod]")):
             await down_to(walk, title)
             await fill(walk, title, name)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees(users[0], users[1], "DB ][ [bold]USER", "db[prod]", "checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up", users[0])
     async with open_here() as service:
         for item in (await service.rotations.credentials("billing")).generated_credentials:
@@ -255,9 +256,9 @@ async def test_a_statement_or_the_command_can_be_sent_to_the_terminals_clipboard
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
         for part in ('GRANT "app_shared" TO', "keyturn rotations create postgres-credentials"):
-            await walk.press("tab")
+            await press(walk, "tab")
             while not isinstance(walk.focused(), CopyBlock):
-                await walk.press("tab")
-            await walk.press("c")
+                await press(walk, "tab")
+            await press(walk, "c")
             await until(lambda: part in walk.app.clipboard, lambda: walk.app.clipboard)  # noqa: B023
         await walk.sees("Sent to your terminal's clipboard")

@@ -28,6 +28,7 @@ from tests.tui.wizardry import (
     fill,
     keep_draft,
     kept_draft,
+    press,
     start,
     step,
     users_of,
@@ -102,36 +103,36 @@ async def test_back_and_forth_loses_nothing(pg: Database) -> None:
     async with at_step(pg, CONNECTION) as walk:
         await down_to(walk, "Rotation interval")
         await fill(walk, "Rotation interval", "9")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, PARAMETERS)
         await fill(walk, "First username", f"{first}x")
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, CONNECTION)
         await field(walk, "Rotation interval")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, PARAMETERS)
         await field(walk, "First username")
         await walk.sees(f"{first}x", second)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
         await down_to(walk, "Password")
         await fill(walk, "Password", "not/valid")
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, PARAMETERS)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
         await field(walk, "Password")
         await walk.sees("not/valid")
         await fill(walk, "Password", "VALID")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
         for at in (MAPPING, PARAMETERS, CONNECTION, 0):
-            await walk.press("escape")
+            await press(walk, "escape")
             await step(walk, at)
-        await walk.press("enter")
+        await press(walk, "enter")
         for at in (CONNECTION, PARAMETERS, MAPPING, DETAILS):
             await step(walk, at)
-            await walk.press("ctrl+n")
+            await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees("every 9 days", f"{first}x", "VALID", "billing")
 
@@ -144,10 +145,10 @@ async def test_the_draft_is_offered_by_the_time_it_was_left(pg: Database) -> Non
     assert found is not None
     assert isinstance(found.updated_at, datetime)
     async with walking() as walk:
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("Question")
         await walk.sees(f"Continue the draft from {found.updated_at.astimezone():%H:%M}?", "billing", "ops-admin")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("DashboardScreen")
     assert values(await kept_draft())["name"] == "billing", "escape decides nothing"
 
@@ -156,13 +157,13 @@ async def test_a_draft_can_be_discarded_for_a_new_start(pg: Database) -> None:
     async with open_here() as service:
         await keep_draft(service, MAPPING, answers(pg))
     async with walking() as walk:
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("Question")
-        await walk.press("right", "enter")
+        await press(walk, "right", "enter")
         await walk.reaches("WizardScreen")
         await step(walk, 0)
         assert await kept_draft() is None
-        await walk.press("enter")
+        await press(walk, "enter")
         await step(walk, CONNECTION)
         await walk.sees("none yet: set up a new one", "30")
 
@@ -171,27 +172,27 @@ async def test_leaving_asks_and_keeps(pg: Database) -> None:
     async with at_step(pg, CONNECTION, users=False) as walk:
         await down_to(walk, "Rotation interval")
         await fill(walk, "Rotation interval", "11")
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, 0)
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("Question")
         await walk.sees("Leave the wizard?", "kept as a draft")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("WizardScreen")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("Question")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("DashboardScreen")
     assert values(await kept_draft())["rotationInterval"] == "11"
 
 
 async def test_leaving_can_discard(pg: Database) -> None:
     async with at_step(pg, CONNECTION, users=False) as walk:
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, 0)
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("Question")
-        await walk.press("right", "right", "enter")
+        await press(walk, "right", "right", "enter")
         await walk.reaches("DashboardScreen")
         assert await kept_draft() is None
         await start(walk)
@@ -201,7 +202,7 @@ async def test_leaving_can_discard(pg: Database) -> None:
 async def test_nothing_entered_nothing_asked() -> None:
     async with walking() as walk:
         await start(walk)
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("DashboardScreen")
     assert await kept_draft() is None
 
@@ -215,9 +216,9 @@ async def test_a_store_that_keeps_no_draft_says_so_and_hinders_nothing(
     async with at_step(pg, PARAMETERS, users=False) as walk:
         monkeypatch.setattr(Drafts, "save", full)
         await fill(walk, "First username", "someone_else")
-        await walk.press("tab")
+        await press(walk, "tab")
         await walk.sees("The draft is not kept: The disk is full.")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
 
 
@@ -225,26 +226,26 @@ async def test_a_draft_of_a_type_that_is_not_installed_starts_at_the_types(pg: D
     async with open_here() as service:
         await service.drafts.save("rotation", REVIEW, {"type": "gone", "values": {"name": "billing"}})
     async with walking() as walk:
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("Question")
-        await walk.press("enter")
+        await press(walk, "enter")
         await step(walk, 0)
 
 
 async def test_the_administrators_password_is_in_no_draft(pg: Database) -> None:
     async with walking() as walk:
         await start(walk)
-        await walk.press("enter")
+        await press(walk, "enter")
         await step(walk, CONNECTION)
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("ConnectionFormScreen")
         await fill(walk, "Name", "ops-admin")
         await down_to(walk, "Password")
         await fill(walk, "Password", "never-to-be-kept")
-        await walk.press("tab", "escape")
+        await press(walk, "tab", "escape")
         await until(lambda: type(walk.screen).__name__ in ("WizardScreen", "Question"), "the way back")
         if type(walk.screen).__name__ == "Question":
-            await walk.press("enter")
+            await press(walk, "enter")
         await walk.reaches("WizardScreen")
     async with open_here() as service:
         location = service.store.location

@@ -22,6 +22,7 @@ from tests.tui.wizardry import (
     fill,
     keep_draft,
     label,
+    press,
     resume,
     start,
     step,
@@ -36,7 +37,7 @@ async def refuses(walk: Walk, at: int, title: str, text: str, complaint: str) ->
     """Next explains what is wrong with a text in a field, and stays."""
     await down_to(walk, title)
     await fill(walk, title, text)
-    await walk.press("ctrl+n")
+    await press(walk, "ctrl+n")
     await complains(walk, title, complaint)
     await field(walk, title)
     await walk.sees(complaint[:20], "One field needs another look.")
@@ -59,7 +60,7 @@ async def test_intervals_and_times(pg: Database) -> None:
             await refuses(walk, CONNECTION, "Rotate at", text, "Enter a time of day from 00:00 to 23:59")
         await fill(walk, "Rotate at", "3:05")
         await walk.sees("UTC")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, PARAMETERS)
 
 
@@ -68,10 +69,10 @@ async def test_a_field_is_judged_when_it_is_left_and_not_while_it_is_typed_in(pg
         await down_to(walk, "Rotation interval")
         await fill(walk, "Rotation interval", "1.5")
         assert error(walk, "Rotation interval") == ""
-        await walk.press("tab")
+        await press(walk, "tab")
         await walk.sees("! Must be a whole number.")
         assert label(walk) == "Rotate at", "the focus is not taken away"
-        await walk.press("shift+tab")
+        await press(walk, "shift+tab")
         await fill(walk, "Rotation interval", "15")
         await until(lambda: error(walk, "Rotation interval") == "", "the complaint to go while it is being mended")
 
@@ -79,10 +80,10 @@ async def test_a_field_is_judged_when_it_is_left_and_not_while_it_is_typed_in(pg
 async def test_an_empty_form_is_not_complained_about_before_next(pg: Database) -> None:
     async with at_step(pg, DETAILS, name="") as walk:
         await field(walk, "Name")
-        await walk.press("tab", "tab", "tab", "shift+tab")
+        await press(walk, "tab", "tab", "tab", "shift+tab")
         await until(lambda: not any(worker.group == "judge" for worker in walk.app.workers), "the fields to be judged")
         assert error(walk, "Name") == ""
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("! Is required.")
 
 
@@ -97,13 +98,13 @@ async def test_usernames(pg: Database) -> None:
         ]:
             await refuses(walk, PARAMETERS, title, text, complaint)
         await fill(walk, "Second username", "other")
-        await walk.press("up")
+        await press(walk, "up")
         await refuses(walk, PARAMETERS, "First username", pg.admin_user, "is the connection's own user")
 
 
 async def test_several_bad_fields_are_all_named_and_the_first_gets_the_focus(pg: Database) -> None:
     async with at_step(pg, PARAMETERS, users=False, parameters__username1="", parameters__username2="") as walk:
-        await walk.press("tab", "ctrl+n")
+        await press(walk, "tab", "ctrl+n")
         await walk.sees("2 fields need another look.")
         await field(walk, "First username")
 
@@ -125,14 +126,14 @@ async def test_advanced_parameters_unfold_to_show_what_is_wrong(
     pg: Database, title: str, text: str, complaint: str
 ) -> None:
     async with at_step(pg, PARAMETERS, users=False) as walk:
-        await walk.press("tab", "tab", "tab", "enter", "tab")
+        await press(walk, "tab", "tab", "tab", "enter", "tab")
         await field(walk, "Rotation statement")
         while label(walk) != title:
-            await walk.press("tab")
+            await press(walk, "tab")
         await fill(walk, title, text)
         while label(walk) != "Rotation statement":
-            await walk.press("shift+tab")
-        await walk.press("shift+tab", "enter", "ctrl+n")
+            await press(walk, "shift+tab")
+        await press(walk, "shift+tab", "enter", "ctrl+n")
         where = "Length" if "fit" in complaint else title
         await complains(walk, where, complaint)
         await field(walk, where)
@@ -156,7 +157,7 @@ async def test_names_and_places_of_secrets(pg: Database) -> None:
         await fill(walk, "Username", "SAME")
         await refuses(walk, MAPPING, "Password", "SAME", "SAME is used twice")
         await fill(walk, "Password", "OTHER")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
 
 
@@ -168,10 +169,10 @@ async def test_names_that_are_taken(pg: Database) -> None:
     async with walking() as walk:
         await resume(walk)
         await step(walk, MAPPING)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("! A secret named billing_USER exists already at /billing.")
         await fill(walk, "Username", "ALSO_FREE")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
         await refuses(walk, DETAILS, "Name", "billing", "A rotation named billing exists already at /billing.")
 
@@ -212,7 +213,7 @@ async def test_a_connection_that_is_gone(pg: Database) -> None:
         await step(walk, CONNECTION)
         await field(walk, "Connection")
         assert error(walk, "Connection") == "There is no connection 'ops-admin'."
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await until(lambda: error(walk, "Connection") == "Is required.", "another look at what is chosen now")
 
 
@@ -220,20 +221,22 @@ async def test_users_that_do_not_exist_fail_the_preflight_and_are_made_from_ther
     first, second = users_of(pg)
     async with at_step(pg, REVIEW, users=False) as walk:
         await walk.sees("✗ 2 of 7 checks failed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("Not created, and nothing was changed: a check failed.")
         await walk.sees(f"{first} exists", "failed: There is no such role.", f'CREATE ROLE "{first}" LOGIN;')
         async with open_here() as service:
             assert (await service.rotations.snapshot()).rows == ()
         await tab_to(walk, "prepare-here")
-        await walk.press("enter")
+        await press(walk, "enter")
         await walk.reaches("PreparationScreen")
-        await walk.press("r", "enter")
+        await press(walk, "r")
+        await walk.reaches("Question")
+        await press(walk, "enter")
         await walk.sees("✓ Done.")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("WizardScreen")
         await walk.sees("✓ all 12 checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up")
     for user in (first, second):
         assert pg.execute(sql.SQL("SELECT rolcanlogin FROM pg_roles WHERE rolname = {}").format(user)) == [(True,)]
@@ -245,22 +248,22 @@ async def test_a_creation_that_fails_says_what_happened_and_can_be_tried_again(p
     statement = "ALTER ROLE {{username}} PASSWORD '{{password}}'; SELECT 1 / 0"
     async with at_step(pg, REVIEW, parameters__rotationStatement=statement) as walk:
         await walk.sees("checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees(
             "✗ Not set up.", "What happened", "division by zero", "What still works", "No secret was written"
         )
         await walk.sees("Back to the review", "Try again", f"{second}", "✗ issue")
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, REVIEW)
-        await walk.press("2")
+        await press(walk, "2")
         await step(walk, PARAMETERS)
         while label(walk) != "Rotation statement":
-            await walk.press("tab")
-        await walk.press("down", "end", *["backspace"] * 14)
-        await walk.press("ctrl+n")
+            await press(walk, "tab")
+        await press(walk, "down", "end", *["backspace"] * 14)
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees("checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing is set up", first)
 
 
@@ -269,23 +272,23 @@ async def test_a_name_taken_while_one_reviews_leads_back_to_its_step(pg: Databas
         await walk.sees("checks passed")
         async with open_here("cli:ben") as service:
             await rotate_users(service, pg, "ops-admin", "billing", path="/billing")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
         await field(walk, "Name")
         await walk.sees("A rotation named billing exists already at /billing.")
         await fill(walk, "Name", "billing-2")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("✓ billing-2 is set up")
 
 
 async def test_the_type_comes_first(pg: Database) -> None:
     async with walking() as walk:
         await start(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, CONNECTION)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("! Is required.")
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, 0)

@@ -22,6 +22,7 @@ from tests.tui.wizardry import (
     fill,
     kept_draft,
     label,
+    press,
     step,
     users_of,
 )
@@ -52,36 +53,36 @@ async def test_each_part_has_a_key_to_its_step_and_back(
 ) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press(key)
+        await press(walk, key)
         await step(walk, at)
         await walk.sees("Back to the review")
         if text:
             await down_to(walk, title)
             await fill(walk, title, text)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
-        await walk.press(*["tab"] * (at - 1))
+        await press(walk, *["tab"] * (at - 1))
         await walk.sees("checks passed", shown)
 
 
 async def test_a_part_can_be_reached_by_tab_and_enter_and_left_by_escape(pg: Database) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press("tab", "enter")
+        await press(walk, "tab", "enter")
         await step(walk, PARAMETERS)
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, REVIEW)
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, DETAILS)
 
 
 async def test_an_invalid_change_leads_to_the_step_that_it_breaks(pg: Database) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press("2")
+        await press(walk, "2")
         await step(walk, PARAMETERS)
         await fill(walk, "First username", users_of(pg)[1])
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("The two users must differ")
         await step(walk, PARAMETERS)
 
@@ -90,14 +91,14 @@ async def test_a_server_that_hangs_freezes_nothing(own_pg: Database) -> None:
     async with at_step(own_pg, DETAILS) as walk:
         own_pg.server.pause()
         try:
-            await walk.press("ctrl+n")
+            await press(walk, "ctrl+n")
             await step(walk, REVIEW)
             await walk.sees("↻ checking…")
-            await walk.press("3")
+            await press(walk, "3")
             await step(walk, MAPPING)
             await down_to(walk, "Path")
             await fill(walk, "Path", "/elsewhere")
-            await walk.press("ctrl+n")
+            await press(walk, "ctrl+n")
             await step(walk, REVIEW)
             await walk.sees("↻ checking…")
         finally:
@@ -108,13 +109,13 @@ async def test_a_server_that_hangs_freezes_nothing(own_pg: Database) -> None:
 async def test_a_server_that_is_away_says_so_and_is_asked_again(own_pg: Database) -> None:
     async with at_step(own_pg, DETAILS) as walk:
         own_pg.server.halt()
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees("checks failed")
-        await walk.press(*["tab"] * 4)
+        await press(walk, *["tab"] * 4)
         await walk.sees("Server answers  failed:", "Check the connection's host and port")
         own_pg.server.start()
-        await walk.press("r")
+        await press(walk, "r")
         await walk.sees("checks passed")
 
 
@@ -129,10 +130,10 @@ async def test_the_creation_can_be_left_and_goes_on(pg: Database, monkeypatch: p
     monkeypatch.setattr(AttemptRun, "_steps", slowly)
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("Setting it up", "Leave it running", "✓ plan")
-        await walk.press("ctrl+n")
-        await walk.press("escape")
+        await press(walk, "ctrl+n")
+        await press(walk, "escape")
         await walk.reaches("DashboardScreen")
         await walk.sees("creating", "billing")
         go_on.set()
@@ -151,7 +152,7 @@ def _creating(walk: Walk) -> bool:
 async def test_two_hasty_presses_create_once(pg: Database) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        await walk.press("ctrl+n", "ctrl+n", "ctrl+n")
+        await press(walk, "ctrl+n", "ctrl+n", "ctrl+n")
         await until(lambda: walk.reads("is set up") or walk.reads("Credentials"), "the rotation")
     async with open_here() as service:
         assert [row.name for row in (await service.rotations.snapshot()).rows] == ["billing"]
@@ -159,7 +160,7 @@ async def test_two_hasty_presses_create_once(pg: Database) -> None:
 
 async def test_hasty_keys_between_two_steps_press_nothing(pg: Database) -> None:
     async with at_step(pg, PARAMETERS) as walk:
-        await walk.press("ctrl+n", "ctrl+n", "ctrl+n")
+        await press(walk, "ctrl+n", "ctrl+n", "ctrl+n")
         await step(walk, REVIEW)
         assert label(walk) == ""
         await walk.sees("checks passed")

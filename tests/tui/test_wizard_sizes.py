@@ -18,6 +18,7 @@ from tests.tui.wizardry import (
     field,
     fill,
     label,
+    press,
     step,
     tab_to,
 )
@@ -58,44 +59,44 @@ async def everything_is_in_view(walk: Walk) -> None:
 async def test_every_step_at_every_size(pg: Database, size: tuple[int, int]) -> None:
     async with at_step(pg, CONNECTION, size) as walk:
         await everything_is_in_view(walk)
-        await walk.press("escape")
+        await press(walk, "escape")
         await step(walk, 0)
         await everything_is_in_view(walk)
-        await walk.press("enter")
+        await press(walk, "enter")
         await step(walk, CONNECTION)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, PARAMETERS)
-        await walk.press("tab", "tab", "tab", "enter")
+        await press(walk, "tab", "tab", "tab", "enter")
         while label(walk) != "Allowed symbols":
-            await walk.press("tab")
+            await press(walk, "tab")
             await everything_is_in_view(walk)
         while label(walk) != "Second username":
-            await walk.press("shift+tab")
-        await walk.press("tab", "enter")
+            await press(walk, "shift+tab")
+        await press(walk, "tab", "enter")
         await walk.reaches("PreparationScreen")
         await everything_is_in_view(walk)
-        await walk.press("r")
+        await press(walk, "r")
         await walk.reaches("Question")
         await everything_is_in_view(walk)
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("PreparationScreen")
-        await walk.press("escape")
+        await press(walk, "escape")
         await walk.reaches("WizardScreen")
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, MAPPING)
         await everything_is_in_view(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, DETAILS)
         await everything_is_in_view(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await step(walk, REVIEW)
         await walk.sees("checks passed")
         await everything_is_in_view(walk)
         for _ in range(7):
-            await walk.press("tab")
+            await press(walk, "tab")
             await everything_is_in_view(walk)
         await everything_is_in_view(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("is set up")
         await everything_is_in_view(walk)
 
@@ -103,14 +104,14 @@ async def test_every_step_at_every_size(pg: Database, size: tuple[int, int]) -> 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 async def test_the_connection_form_at_every_size(size: tuple[int, int]) -> None:
     async with walking(size) as walk:
-        await walk.press("c")
+        await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("n New", "esc Back", "? Help")
-        await walk.press("n")
+        await press(walk, "n")
         await walk.reaches("ConnectionFormScreen")
         await field(walk, "Name")
         await everything_is_in_view(walk)
-        await walk.press("ctrl+n")
+        await press(walk, "ctrl+n")
         await walk.sees("fields need another look")
         await everything_is_in_view(walk)
         await tab_to(walk, "save")

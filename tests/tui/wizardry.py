@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from textual import events
+from textual.keys import _character_to_key
 from textual.widget import Widget
 
 from app.service import Service
@@ -18,6 +19,16 @@ from tests.conftest import Database
 from tests.tui.ground import Walk, connect, open_here, until, walking
 
 CONNECTION, PARAMETERS, MAPPING, DETAILS, REVIEW = range(1, 6)
+
+
+async def press(walk: Walk, *keys: str) -> None:
+    """As fast as one can type. What acts on more than the control with the focus is given time to act."""
+    for key in keys:
+        name = key if len(key) > 1 or key.isalnum() else _character_to_key(key)
+        walk.app.post_message(events.Key(name, " " if key == "space" else key if len(key) == 1 else None))
+        if key.startswith("ctrl+") or key in ("enter", "escape", "space"):
+            await walk.pilot.pause()
+    await walk.pilot.pause()
 
 
 def label(walk: Walk) -> str:
@@ -55,9 +66,9 @@ async def fill(walk: Walk, title: str, text: str) -> None:
     """Replace what stands in the field that has, or will have, the focus; long texts are pasted."""
     await field(walk, title)
     if text_of(_focused(walk)):
-        await walk.press("end", "ctrl+u")
+        await press(walk, "end", "ctrl+u")
     if len(text) <= 5:
-        await walk.press(*text)
+        await press(walk, *text)
     else:
         walk.app.post_message(events.Paste(text))
     await until(lambda: text_of(_focused(walk)) == text, lambda: f"{text!r} in {title}\n{walk.text}")
@@ -74,7 +85,7 @@ async def down_to(walk: Walk, title: str) -> None:
     for _ in range(20):
         if label(walk) == title:
             return
-        await walk.press("down")
+        await press(walk, "down")
     raise AssertionError(f"the down key never comes to {title}\n{walk.text}")
 
 
@@ -84,12 +95,12 @@ async def tab_to(walk: Walk, name: str) -> Widget:
         focused = walk.focused()
         if focused is not None and focused.id == name:
             return focused
-        await walk.press("tab")
+        await press(walk, "tab")
     raise AssertionError(f"tab never comes to {name}\n{walk.text}")
 
 
 async def start(walk: Walk) -> None:
-    await walk.press("n")
+    await press(walk, "n")
     await walk.reaches("WizardScreen")
     await walk.sees("What do you want to rotate?", "PostgreSQL credentials")
     await step(walk, 0)
@@ -97,10 +108,10 @@ async def start(walk: Walk) -> None:
 
 async def resume(walk: Walk) -> None:
     """Start, and continue the draft that is there."""
-    await walk.press("n")
+    await press(walk, "n")
     await walk.reaches("Question")
     await walk.sees("Continue the draft from")
-    await walk.press("enter")
+    await press(walk, "enter")
     await walk.reaches("WizardScreen")
     await until(lambda: walk.focused() is not None, "something to have the focus")
 
