@@ -45,12 +45,8 @@ class Form(VerticalScroll, can_focus=False):
 
         field: Field
 
-    @dataclass
     class Entered(Message):
-        """The focus is on a field, or on another widget of the form (`field` None)."""
-
-        field: Field | None
-        widget: Widget
+        """The focus is on something in the form."""
 
     class Submitted(Message):
         """Enter was pressed in the last field."""
@@ -134,7 +130,7 @@ class Form(VerticalScroll, can_focus=False):
                 self.scroll_home(animate=False)
             else:
                 field.scroll_visible(animate=False)
-        self.post_message(self.Entered(field, event.widget))
+        self.post_message(self.Entered())
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         if (field := field_of(event.widget)) is not None:
