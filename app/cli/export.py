@@ -27,7 +27,9 @@ def rendered(values: Mapping[str, str], format: str) -> str:  # noqa: A002 - the
         case "yaml":
             import yaml
 
-            return str(yaml.safe_dump(dict(values), allow_unicode=True, sort_keys=False, width=10**6))
+            # Quoted throughout: as a plain word PyYAML writes U+0085 so that it reads back as a space.
+            text = yaml.safe_dump(dict(values), allow_unicode=True, sort_keys=False, width=10**6, default_style='"')
+            return str(text)
         case "dotenv":
             refuse_unfit(values, "a dotenv file")
             return "".join(f"{name}={_dotenv(value)}\n" for name, value in values.items())
