@@ -253,7 +253,8 @@ class KeyturnApp(App[int]):
         known = explain(error)
         what = f"{known.message} {known.remedy}".strip() if known else f"unexpected {type(error).__name__}."
         text = f"Keyturn stopped: {what}\n{where}\nWhat was under way is resumed at the next start."
-        self._exit_renderables.append(Text(text))
+        # Broken by the terminal and not by us, so that the path can be copied.
+        self._exit_renderables.append(Text(text, no_wrap=True, overflow="ignore"))
         self._close_messages_no_wait()
 
     # Everywhere ------------------------------------------------------------------------------------------------------

@@ -366,13 +366,6 @@ def verified(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: dateti
     return _advance(tx, lease, attempt, done, now, step="publish")
 
 
-def reissue(tx: Tx, lease: Lease, attempt_id: str, now: datetime) -> None:
-    """The candidate turned out not to work: issue it once more."""
-    hold(tx, lease)
-    row = tx.session.get_one(Attempt, attempt_id)
-    row.step, row.updated_at = "issue", now
-
-
 _PLAN = insert(_ATTEMPT)
 _ADVANCE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt"))
 Steps = list[dict[str, Any]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,12 @@ def pg_versions() -> dict[str, str]:
     """Return every PostgreSQL at hand: a name for the test's id, and what PrivateServer takes as version."""
     system = {f"system-{path.parent.name}": str(path) for path in system_binaries()}
     return {"18": "18", "16": "16", **system}
+
+
+def pytest_configure() -> None:
+    """A shell starts its background jobs deaf to ctrl+c, and every program we start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -73,7 +73,9 @@ class Application:
     async def rounds(self, count: int) -> None:
         """Wait until it has logged in so many times more. Raises Stuck."""
         goal, give_up_at = self._rounds + count + 1, time.monotonic() + PATIENCE
-        while self._rounds < goal and self._thread.is_alive():
+        while self._rounds < goal:
+            if not self._thread.is_alive():
+                raise Stuck("the application is gone")
             if time.monotonic() > give_up_at:
                 raise Stuck(f"the application made no login within {PATIENCE:.0f} s")
             await asyncio.sleep(_POLL)
@@ -84,14 +86,15 @@ class Application:
             await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        asyncio.run(self._live())
+        try:
+            asyncio.run(self._live())
+        except Exception as error:  # what ends the watching must not look like silence
+            self.tally.complain(f"the application stopped: {_words(error)}")
 
     async def _live(self) -> None:
         service, way = open_at(self._home), gate(self._access, self._parameters)
         try:
             await self._use(service, way)
-        except Exception as error:  # what ends the watching must not look like silence
-            self.tally.complain(f"the application stopped: {_words(error)}")
         finally:
             await way.target.close()
             await service.aclose()

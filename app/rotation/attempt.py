@@ -118,44 +118,61 @@ class AttemptRun:
         except CredentialRefused:
             if not may_reissue:
                 raise
-            await self._write(lambda tx: journal.reissue(tx, self._lease, self.row.id, self._now()))
+            await self._guard(reissuing=True)
             credential = await self._issue(again=True)
             await self._verify(credential)
         return credential
 
-    async def _guard(self) -> None:
+    async def _guard(self, *, reissuing: bool = False) -> None:
         """Look whether what is about to die is still in use. Raises Postponed."""
-        rotation, now = self.around.job.rotation, self._now()
         with self._telling("guard") as step:
-            step.note = await self._who_uses_it()
-            until = guard.waits_until(rotation, now) if step.note and not self.around.force else None
-            if until is not None:
-                due_at = min(now + guard.LOOK_AGAIN, until)
-                await self._write(
-                    lambda tx: journal.postpone(
-                        tx, self._lease, self.row.id, note=step.note, due_at=due_at, actor=self.row.actor, now=now
-                    )
-                )
-                self.around.held.returned = True
-                raise Postponed(
-                    f"Postponed: {step.note}",
-                    remedy=f"Both credentials work. It is carried out when nobody uses it any more, at the latest "
-                    f"at {until:%Y-%m-%d %H:%M} UTC; with force at once.",
-                )
-            await self._advance(lambda tx: journal.guarded(tx, self._lease, self.row, step.done(), now))
+            if self.around.job.rotation.guard != guard.OFF:
+                await self._wait_for_users(step, reissuing)
+            await self._advance(lambda tx: journal.guarded(tx, self._lease, self.row, step.done(), self._now()))
 
-    async def _who_uses_it(self) -> str:
+    async def _wait_for_users(self, step: Telling, reissuing: bool) -> None:
+        rotation, now = self.around.job.rotation, self._now()
+        step.note, used = await who_uses(self.around, self.row.slot)
+        if not step.note or self.around.force:
+            return
+        unknown = used and await self._is_somebody_elses(reissuing)
+        if unknown:
+            step.note = f"{step.note}, {guard.NOT_OURS}"
+        until = guard.waits_until(rotation, now, unknown=unknown)
+        if until is None:
+            return
+        due_at = min(now + guard.LOOK_AGAIN, until)
+        await self._write(
+            lambda tx: journal.postpone(
+                tx, self._lease, self.row.id, note=step.note, due_at=due_at, actor=self.row.actor, now=now
+            )
+        )
+        self.around.held.returned = True
+        works = "What is published works" if unknown else "Both credentials work"
+        raise Postponed(
+            f"Postponed: {step.note}",
+            remedy=f"{works}. It is carried out when nobody uses it any more, at the latest at {until:%Y-%m-%d %H:%M} "
+            "UTC; with force at once.",
+        )
+
+    async def _is_somebody_elses(self, reissuing: bool) -> bool:
+        """Whether those who use the slot's user know a password that the store does not, while what is published works.
+
+        So it is after a store was restored from an old backup: what applications use was issued after that.
+        """
+        rotation, slot = self.around.job.rotation, self.row.slot
+        if not self.around.provider.restores or rotation.last_rotated_at is None or slot == rotation.active_index:
+            return False
+        return (reissuing or not await self._logs_in(slot)) and await self._logs_in(rotation.active_index)
+
+    async def _logs_in(self, slot: int) -> bool:
         job, provider = self.around.job, self.around.provider
-        held = job.credentials.get(self.row.slot)
-        if held is None or not isinstance(provider, Guarded):
-            return ""
-        since = job.rotation.last_rotated_at or self.row.started_at
+        parameters = provider.parameters.model_validate(job.credential_parameters[slot])
         try:
-            uses = await provider.in_use(self.around.target, self._parameters, _credential(held), since)
-            reached("guard.called")
-        except TargetRefused as error:  # not being allowed to look must not stop rotation for good
-            return f"cannot tell whether {self._identity} is still in use: {self._redacted(error.message)}"
-        return guard.sentence(self._identity, uses)
+            await provider.verify(self.around.target, parameters, _credential(job.credentials[slot]))
+        except CredentialRefused:
+            return False
+        return True
 
     @property
     def _parameters(self) -> BaseModel:
@@ -326,6 +343,24 @@ class AttemptRun:
 
     def _telling(self, step: str) -> contextlib.AbstractContextManager[Telling]:
         return telling(self.around, self.row, step)
+
+
+async def who_uses(around: Surroundings, slot: int) -> tuple[str, bool]:
+    """Who still uses a slot's credential, in one line, empty when nobody does; and whether that is certain."""
+    job, provider = around.job, around.provider
+    held = job.credentials.get(slot)
+    if held is None or not isinstance(provider, Guarded):
+        return "", False
+    parameters = provider.parameters.model_validate(job.credential_parameters[slot])
+    identity = provider.identity(parameters, slot)
+    since = job.rotation.last_rotated_at or job.rotation.created_at
+    try:
+        uses = await provider.in_use(around.target, parameters, _credential(held), since)
+        reached("guard.called")
+    except TargetRefused as error:  # not being allowed to look must not stop rotation for good
+        unclear = redact(error.message, secrets_of(job, provider))
+        return f"cannot tell whether {identity} is still in use: {unclear}", False
+    return guard.sentence(identity, uses), bool(uses)
 
 
 async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseModel) -> None:

@@ -15,7 +15,17 @@ from datetime import datetime, timedelta
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
 from app.rotation.agenda import HEAL, MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption, still_promised
-from app.rotation.attempt import AttemptRun, Clock, Listener, Surroundings, new_id, retire, secrets_of, telling
+from app.rotation.attempt import (
+    AttemptRun,
+    Clock,
+    Listener,
+    Surroundings,
+    new_id,
+    retire,
+    secrets_of,
+    telling,
+    who_uses,
+)
 from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, claiming, holding
@@ -171,7 +181,10 @@ class Work:
             return
         for slot, refusal in refused.items():
             active, identity = slot == job.rotation.active_index, self._identity(around, slot)
-            if around.provider.restores and (heal_active or not active):
+            heals = around.provider.restores and (heal_active or not active)
+            if heals and not heal_active and (used := await self._used(around, slot)):
+                drift = drift or f"{used}, {guard.NOT_OURS}; it is set back when nobody does, or when asked."
+            elif heals:
                 await self._heal(around, slot)
                 healed.append(f"{identity}'s password had been changed by somebody; it was set back.")
             elif active:
@@ -181,6 +194,13 @@ class Work:
                 tx, self.held.lease, drift=drift, healed=healed, actor=self.actor, now=self.engine.clock()
             )
         )
+
+    async def _used(self, around: Surroundings, slot: int) -> str:
+        try:
+            return (await who_uses(around, slot))[0]
+        except TargetError as error:
+            unclear = redact(error.message, secrets_of(around.job, around.provider))
+            return f"it is unclear who uses {self._identity(around, slot)} ({unclear})"
 
     def _identity(self, around: Surroundings, slot: int) -> str:
         parameters = around.job.credential_parameters[slot]

@@ -14,12 +14,16 @@ from store.tables import Rotation
 
 OFF, WARN, WAIT = "off", "warn", "wait"
 LOOK_AGAIN = timedelta(minutes=15)
+NOT_OURS = "with a password that Keyturn did not set: somebody changed it, or this store was restored from a backup"
 _NAMED = 3
 
 
-def waits_until(rotation: Rotation, now: datetime) -> datetime | None:
-    """Until when a run is held back at the most; None when it is not, or no longer."""
-    if rotation.guard != WAIT:
+def waits_until(rotation: Rotation, now: datetime, *, unknown: bool) -> datetime | None:
+    """Until when a run is held back at the most; None when it is not, or no longer.
+
+    `unknown`: those who use it know a password that the store does not. Nobody but them could say what would break.
+    """
+    if rotation.guard != WAIT and not unknown:
         return None
     limit = (rotation.guard_since or now) + timedelta(hours=rotation.guard_wait_hours)
     return limit if now < limit else None

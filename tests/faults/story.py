@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlmodel import col, select, update
 
@@ -49,6 +51,25 @@ def runs_for(service: Service, rotation_id: str, due: datetime) -> int:
     return service.store.read(count)
 
 
+@contextmanager
+def after_each_commit(service: Service, look: Callable[[], None]) -> Iterator[None]:
+    """Something to be done after everything that is written to the store."""
+    dialect = cast(Any, service.store.engine.dialect)
+    commit = dialect.do_commit
+
+    def do_commit(connection: Any) -> None:
+        reading = connection.cursor().execute("PRAGMA query_only").fetchone()[0]
+        commit(connection)
+        if not reading:
+            look()
+
+    dialect.do_commit = do_commit
+    try:
+        yield
+    finally:
+        dialect.do_commit = commit
+
+
 async def assert_whole(service: Service, world: World, rotation_id: str) -> dict[str, str]:
     """Whatever happened: what is published works and is the active slot's, and so does what was published before.
 
@@ -69,7 +90,3 @@ async def message_of(service: Service, name: str = "app") -> str:
 
 
 KINDS = ["model-passwords", "model-keys"]
-
-
-def values(credential: Any) -> dict[str, str]:
-    return dict(credential.values)

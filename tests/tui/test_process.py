@@ -323,4 +323,6 @@ async def test_without_unicode_every_character_is_ascii(pg: Database) -> None:
             if key == "?":
                 tty.press("?")
                 tty.sees_not("esc closes")
+            if key == "\x1b":
+                tty.sees_not("Search for commands")
         assert tty.output.isascii()
