@@ -7,7 +7,7 @@ while that still stands in the row, so a process that was stopped and woke up la
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -312,7 +312,7 @@ def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, do
 def guarded(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
     """The slot may be replaced; when `done` carries a note, somebody still uses it and is about to notice."""
     _fenced(tx, lease, guard_since=None)
-    steps = _write_step(tx, attempt, done, now, step="issue")
+    steps = _write_steps(tx, attempt, [done], now, step="issue")
     if done.note:
         _guard_event(tx, hold(tx, lease), "warning", done.note, attempt.actor, now)
     return steps
@@ -362,10 +362,6 @@ def issued(
     return _advance(tx, lease, attempt, done, now, step="verify", sealed_issued=sealed)
 
 
-def verified(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
-    return _advance(tx, lease, attempt, done, now, step="publish")
-
-
 _PLAN = insert(_ATTEMPT)
 _ADVANCE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt"))
 Steps = list[dict[str, Any]]
@@ -375,12 +371,12 @@ Steps = list[dict[str, Any]]
 def _advance(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
     """Write under the lease that a step is done."""
     _check(tx, lease)
-    return _write_step(tx, attempt, done, now, **columns)
+    return _write_steps(tx, attempt, [done], now, **columns)
 
 
-def _write_step(tx: Tx, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
+def _write_steps(tx: Tx, attempt: Attempt, done: Sequence[StepDone], now: datetime, **columns: Any) -> Steps:
     """`attempt` has the steps that were read or written last, which is how they stand while the lease holds."""
-    steps = [*attempt.steps, done.as_json()]
+    steps = [*attempt.steps, *(step.as_json() for step in done)]
     tx.connection.execute(_ADVANCE, {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns})
     return steps
 
@@ -406,8 +402,8 @@ class Publication:
     manual: bool
     next_rotation_at: datetime | None
     now: datetime
-    done: Callable[[], StepDone]
-    """Asked as late as possible, so that the step's time holds most of its own writing."""
+    done: Callable[[], Sequence[StepDone]]
+    """The steps not written yet. Asked as late as possible, so that the last one's time holds most of this writing."""
     new_id: Callable[[], str]
     last: bool
     """Whether this is the last slot of the work."""
@@ -434,7 +430,7 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     if p.active:
         secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
         changes |= _published(tx, p)
-    steps = _write_step(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
+    steps = _write_steps(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
     if p.succeeds is not None:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:

@@ -48,6 +48,14 @@ def fills(job: Job, provider: Provider, trigger: str, now: datetime) -> list[Fil
     return [Fill(slot, why, parameters, slot == slots[-1], slot == active) for slot in slots]
 
 
+def fills_at_once(job: Job, provider: Provider, trigger: str, now: datetime) -> list[Fill]:
+    """The same, but nothing while something else comes first: a deletion, a resumption, a retirement."""
+    retiring = any(a.row.retire_after is None or a.row.retire_after <= now for a in job.retiring)
+    if job.rotation.deletion is not None or job.open or retiring or dropped_slot(job, provider) is not None:
+        return []
+    return fills(job, provider, trigger, now)
+
+
 def resumption(job: Job, provider: Provider) -> Fill:
     """The open attempt, as what it is in the work that is left."""
     assert job.open is not None

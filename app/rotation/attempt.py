@@ -79,6 +79,7 @@ class AttemptRun:
     last: bool
     active: bool
     _issued: bool = field(default=False, init=False)
+    _proved: StepDone | None = field(default=None, init=False)
 
     @property
     def row(self) -> Attempt:
@@ -104,8 +105,7 @@ class AttemptRun:
         if step in ("guard", "issue"):
             credential = await self._issue(again=self.resumed and step == "issue")
         assert credential is not None
-        if step != "publish" or self.resumed:  # what was verified once may not work any more: time went by
-            credential = await self._verified(credential, may_reissue=self.resumed and step in ("verify", "publish"))
+        credential = await self._verified(credential, may_reissue=self.resumed and step == "verify")
         await self._publish(credential)
 
     async def _verified(self, credential: StoredCredential, *, may_reissue: bool) -> StoredCredential:
@@ -205,12 +205,11 @@ class AttemptRun:
         return credential
 
     async def _verify(self, credential: StoredCredential) -> None:
+        """That it logs in is written down together with its publication: whoever resumes looks again anyway."""
         with self._telling("verify") as step:
             await self._until_verified(_credential(credential), step)
             reached("verify.called")
-            await self._advance(
-                lambda tx: journal.verified(tx, self._lease, self.row, step.done(), self._now()), durable=False
-            )
+            self._proved = step.done()
 
     async def _until_verified(self, credential: Credential, step: Telling) -> None:
         """Log in until it worked often enough in a row. A refusal within the provider's patience means "not yet"."""
@@ -248,7 +247,7 @@ class AttemptRun:
                 manual=row.trigger != SCHEDULE,
                 next_rotation_at=self._next_rotation(now),
                 now=now,
-                done=step.done,
+                done=lambda: [*([self._proved] if self._proved else []), step.done()],
                 new_id=lambda: new_id(self.around.random),
                 last=self.last,
                 release=self.last and previous is None,
@@ -427,40 +426,41 @@ class Telling:
         return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note)
 
 
+def tell(around: Surroundings, row: Attempt, timing: Telling, state: str) -> None:
+    """Tell the listener how far a step is."""
+    parameters = around.provider.parameters.model_validate(row.parameters)
+    around.listener(
+        Progress(
+            rotation_id=row.rotation_id,
+            rotation=around.job.rotation.name,
+            attempt_id=row.id,
+            slot=row.slot,
+            identity=around.provider.identity(parameters, row.slot),
+            step=timing.step,
+            state=state,
+            at=around.clock(),
+            ms=timing.ms,
+            message=timing.note,
+        )
+    )
+
+
 @contextlib.contextmanager
 def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
     """Tell the listener that a step starts, and how it ended."""
     timing = Telling(step, around.clock())
-    identity = around.provider.identity(around.provider.parameters.model_validate(row.parameters), row.slot)
-
-    def tell(state: str) -> None:
-        around.listener(
-            Progress(
-                rotation_id=row.rotation_id,
-                rotation=around.job.rotation.name,
-                attempt_id=row.id,
-                slot=row.slot,
-                identity=identity,
-                step=step,
-                state=state,
-                at=around.clock(),
-                ms=timing.ms,
-                message=timing.note,
-            )
-        )
-
-    tell("started")
+    tell(around, row, timing, "started")
     reached(f"{step}.before")
     try:
         yield timing
     except Postponed:
-        tell("postponed")
+        tell(around, row, timing, "postponed")
         raise
     except BaseException:
-        tell("failed")
+        tell(around, row, timing, "failed")
         raise
     reached(f"{step}.recorded")
-    tell("done")
+    tell(around, row, timing, "done")
 
 
 def secrets_of(job: Job, provider: Provider) -> list[str]:

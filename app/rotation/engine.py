@@ -14,15 +14,28 @@ from datetime import datetime, timedelta
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
-from app.rotation.agenda import HEAL, MANUAL, RESUME, SCHEDULE, Fill, dropped_slot, fills, resumption, still_promised
+from app.rotation.agenda import (
+    HEAL,
+    MANUAL,
+    RESUME,
+    SCHEDULE,
+    Fill,
+    dropped_slot,
+    fills,
+    fills_at_once,
+    resumption,
+    still_promised,
+)
 from app.rotation.attempt import (
     AttemptRun,
     Clock,
     Listener,
     Surroundings,
+    Telling,
     new_id,
     retire,
     secrets_of,
+    tell,
     telling,
     who_uses,
 )
@@ -30,12 +43,12 @@ from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, claiming, holding
 from app.rotation.redact import redact
-from app.rotation.targets import Targets
+from app.rotation.targets import Targets, check_credentials
 from app.views import Progress
 from providers.base import CandidateRequest, Credential, CredentialRefused, Guarded, Provider, Target, TargetError
 from providers.registry import provider as provider_of
 from store import journal
-from store.database import Store
+from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError, StoreUnavailable
 from store.journal import Job, Lease, OpenAttempt, StoredCredential
 from store.tables import Attempt
@@ -158,20 +171,57 @@ class Work:
 
     async def carry_out(self) -> None:
         reached("claim.recorded")
-        around = await self._look()
-        if around.job.rotation.deletion is not None:
+        around, left, planned = await self._begin()
+        if planned:
+            await self._issue(around, left[0], planned)
+            await self._fill(around, left[1:])
+        elif around.job.rotation.deletion is not None:
             await delete(around, self.actor)
             return
-        await self._retire(around)
-        trigger = self.trigger
-        if around.job.open:
-            fill = resumption(around.job, around.provider)
-            await AttemptRun(around, around.job.open, resumed=True, last=fill.last, active=fill.active).carry_out()
-            around, trigger = await self._look(), RESUME
-        await self._fill(around, trigger)
+        else:
+            await self._go_on(around)
         if not self.held.returned:
             await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
             self.held.returned = True
+
+    async def _begin(self) -> tuple[Surroundings, list[Fill], OpenAttempt | None]:
+        """See what is to be done; where nothing else comes first, its first attempt is journaled in the same moment."""
+        timing = Telling("plan", self.engine.clock())
+        reached("plan.before")
+
+        def begin(tx: Tx) -> tuple[Job, list[Fill], OpenAttempt | None]:
+            job = journal.load(tx, self.held.lease.rotation_id)
+            provider = provider_of(job.rotation.type)
+            check_credentials(job.connection, job.connection_secrets)
+            left = fills_at_once(job, provider, self.trigger, timing.started_at)
+            planned = self._planned(job, provider, left[0]) if left else None
+            if planned:
+                journal.plan(tx, self.held.lease, planned.row, planned.candidate, timing.done())
+            return job, left, planned
+
+        job, left, planned = await self.engine.store.awrite(begin)
+        around = await self._around(job)
+        if planned:
+            reached("plan.recorded")
+            for state in ("started", "done"):
+                tell(around, planned.row, timing, state)
+        return around, left, planned
+
+    async def _go_on(self, around: Surroundings) -> None:
+        """First what was begun before: credentials to retire, an attempt to resume. Then what is left."""
+        await self._retire(around)
+        trigger = self.trigger
+        if around.job.open:
+            await self._issue(around, resumption(around.job, around.provider), around.job.open, resumed=True)
+            around, trigger = await self._look(), RESUME
+        if self.held.returned:
+            return
+        if (slot := dropped_slot(around.job, around.provider)) is not None:
+            await self._drop(around.job, slot)
+        left = fills(around.job, around.provider, trigger, self.engine.clock())
+        if not left and around.job.rotation.succession is not None:
+            await self.engine.store.awrite(lambda tx: journal.succeed(tx, self.held.lease))
+        await self._fill(around, left)
 
     async def mend(self, seen: Job, refused: Mapping[int, str], *, heal_active: bool) -> None:
         """Act on refusals that were seen before the lease was taken, unless something else happened meanwhile."""
@@ -219,17 +269,12 @@ class Work:
                 owner = attempt.row.previous_parameters or attempt.row.parameters
                 await retire(around, attempt, around.provider.parameters.model_validate(owner))
 
-    async def _fill(self, around: Surroundings, trigger: str) -> None:
-        if self.held.returned:
-            return
-        if (slot := dropped_slot(around.job, around.provider)) is not None:
-            await self._drop(around.job, slot)
-        left = fills(around.job, around.provider, trigger, self.engine.clock())
-        if not left and around.job.rotation.succession is not None:
-            await self.engine.store.awrite(lambda tx: journal.succeed(tx, self.held.lease))
+    async def _fill(self, around: Surroundings, left: list[Fill]) -> None:
         for fill in left:
-            planned = await self._plan(around, fill)
-            await AttemptRun(around, planned, resumed=False, last=fill.last, active=fill.active).carry_out()
+            await self._issue(around, fill, await self._plan(around, fill))
+
+    async def _issue(self, around: Surroundings, fill: Fill, attempt: OpenAttempt, *, resumed: bool = False) -> None:
+        await AttemptRun(around, attempt, resumed=resumed, last=fill.last, active=fill.active).carry_out()
 
     async def _drop(self, job: Job, slot: int) -> None:
         now = self.engine.clock()
@@ -249,9 +294,17 @@ class Work:
 
     async def _plan(self, around: Surroundings, fill: Fill, candidate: StoredCredential | None = None) -> OpenAttempt:
         """Commit the intent: the candidate is sealed in the journal before anything outside happens."""
-        rotation, now, provider = around.job.rotation, self.engine.clock(), around.provider
+        planned = self._planned(around.job, around.provider, fill, candidate)
+        row, held = planned.row, planned.candidate
+        with telling(around, row, "plan") as step:
+            await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, held, step.done()))
+        return planned
+
+    def _planned(
+        self, job: Job, provider: Provider, fill: Fill, candidate: StoredCredential | None = None
+    ) -> OpenAttempt:
+        rotation, now = job.rotation, self.engine.clock()
         attempt_id = new_id(self.engine.random)
-        stored = candidate or self._candidate(around, fill, attempt_id, now)
         looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
         row = Attempt(
             id=attempt_id,
@@ -267,22 +320,23 @@ class Work:
             parameters=dict(fill.parameters),
             steps=[],
         )
-        with telling(around, row, "plan") as step:
-            await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, stored, step.done()))
-        return OpenAttempt(row, stored, None, None)
+        return OpenAttempt(row, candidate or self._candidate(job, provider, fill, attempt_id, now), None, None)
 
-    def _candidate(self, around: Surroundings, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
-        if (promised := still_promised(around.job, around.provider, fill)) is not None:
+    def _candidate(self, job: Job, provider: Provider, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
+        if (promised := still_promised(job, provider, fill)) is not None:
             return promised
-        days, choice = around.job.rotation.rotation_interval, self.engine.random.choice
-        parameters = around.provider.parameters.model_validate(fill.parameters)
-        made = around.provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))
+        days, choice = job.rotation.rotation_interval, self.engine.random.choice
+        parameters = provider.parameters.model_validate(fill.parameters)
+        made = provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))
         return StoredCredential(made.values, made.expires_at)
 
     async def _look(self) -> Surroundings:
         """Everything the work needs, as it is now."""
-        engine, rotation_id = self.engine, self.held.lease.rotation_id
-        job = await engine.store.aread(lambda tx: journal.load(tx, rotation_id))
+        rotation_id = self.held.lease.rotation_id
+        return await self._around(await self.engine.store.aread(lambda tx: journal.load(tx, rotation_id)))
+
+    async def _around(self, job: Job) -> Surroundings:
+        engine = self.engine
         return Surroundings(
             store=engine.store,
             clock=engine.clock,

@@ -17,6 +17,11 @@ def credentials_model(app: str, method: str, settings: Mapping[str, Any], secret
     return connection_app(app).methods[method].model_validate({**settings, **secrets})
 
 
+def check_credentials(connection: Connection, secrets: Mapping[str, str]) -> None:
+    """Raises what would keep the connection's target from being opened."""
+    credentials_model(connection.app, connection.method, connection.settings, secrets)
+
+
 class Targets:
     """Opened targets by connection. Close it before its event loop ends."""
 
