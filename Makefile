@@ -45,7 +45,8 @@ test: install  ## run the tests on two workers
 	$(BIN)/pytest -n 2 --dist worksteal
 
 soak: install  ## run the minutes-long load tests
-	$(BIN)/pytest -m soak --timeout 1800
+	$(BIN)/pytest -m soak --timeout 1800 --ignore tests/property
+	$(BIN)/pytest -m soak --timeout 1800 -n 2 --dist worksteal tests/property
 
 check: install  ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check

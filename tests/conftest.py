@@ -6,10 +6,11 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, Protocol
 
 import psycopg
 import pytest
@@ -179,3 +180,32 @@ def pg(pg_server: PrivateServer) -> Iterator[Database]:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.database)))
     yield database
     database.drop()
+
+
+_FIGURE = "figure: "
+
+
+class Figures(Protocol):
+    def __call__(self, **numbers: int) -> None: ...
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Numbers to be shown at the end of the run, those of all tests added up by name; xdist's workers' too."""
+
+    def note(**numbers: int) -> None:
+        for name, number in numbers.items():
+            record_property(f"{_FIGURE}{name.replace('_', ' ')}", number)
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    totals: Counter[str] = Counter()
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        if report.when == "call":
+            totals.update({name: int(str(value)) for name, value in report.user_properties if name.startswith(_FIGURE)})
+    if totals:
+        terminalreporter.section("figures")
+    for name, total in totals.items():
+        terminalreporter.line(f"{total:>12,} {name.removeprefix(_FIGURE)}")

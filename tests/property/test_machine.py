@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, Phase, settings
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.conftest import Figures
 from tests.property.machine import Machine
 
 FAST = settings(
@@ -16,7 +18,22 @@ FAST = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
+SEEDS = 51
+"""Of 200 schedules each, so that xdist has something to hand out."""
 
 
 def test_whatever_happens_the_published_credential_works_and_nothing_is_lost() -> None:
     run_state_machine_as_test(Machine, settings=FAST)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(SEEDS))
+def test_ten_thousand_schedules(number: int, figures: Figures) -> None:
+    class Seeded(Machine):
+        """Of its own, as the seed stays with the class."""
+
+    before = Machine.schedules, Machine.steps
+    run_state_machine_as_test(seed(number)(Seeded), settings=settings(FAST, derandomize=False, print_blob=True))
+    schedules, steps = Machine.schedules - before[0], Machine.steps - before[1]
+    assert schedules >= FAST.max_examples
+    figures(schedules=schedules, steps_of_schedules=steps)

@@ -1,0 +1,196 @@
+"""Sixteen clients, a loop that dies over and over, hundreds of rotations: ten thousand logins, and none fails."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from app.errors import EXIT_BUSY
+from app.service import Service, open_service
+from app.settings import load_settings
+from store import secrets
+from store.database import Tx
+from tests.cli.ground import Ran, make_ground, process
+from tests.conftest import Database, Figures
+from tests.faults.crowd import Loop, assert_each_ran_once, at_rest, make_due, seen, until
+from tests.soak.clients import Client, Turn
+from tests.store.conftest import postgresql_url
+
+pytestmark = pytest.mark.soak
+
+CLIENTS, ROTATIONS = 16, 4
+ROUNDS = 100
+LOGINS = 10_000
+LEASE = {"KEYTURN_LEASE_SECONDS": "2"}
+POINTS = (
+    "claim.recorded",
+    *(f"{step}.{when}" for step in ("plan", "guard", "issue", "verify", "publish") for when in ("before", "recorded")),
+    *(f"{step}.called" for step in ("guard", "issue", "verify")),
+    "publish.uncommitted",
+)
+PATIENCE = 300.0
+"""For a round on a machine that does much else."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def service(
+    request: pytest.FixtureRequest, ready: Path, pg: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Service]:
+    """How the test looks at the store, which is on either database."""
+    if request.param == "postgresql":
+        monkeypatch.setenv("KEYTURN_DATABASE_URL", postgresql_url(pg))
+    service = open_service(load_settings(os.environ), "test")
+    yield service
+    asyncio.run(service.aclose())
+
+
+class Mortal:
+    """A loop that dies at a point of its work, or at any moment, and always has a successor."""
+
+    def __init__(self, folder: Path, luck: random.Random) -> None:
+        self._folder, self._luck = folder, luck
+        self._loops: list[Loop] = []
+        self._start()
+
+    @property
+    def deaths(self) -> int:
+        return len(self._loops) - 1
+
+    def tend(self) -> None:
+        loop = self._loops[-1]
+        if self._lines is not None and loop.said.count("\n") >= self._lines:
+            loop.popen.kill()
+            loop.popen.wait()
+        if loop.dead:
+            assert loop.popen.returncode == -signal.SIGKILL, loop.said
+            self._start()
+
+    def _start(self) -> None:
+        armed = self._luck.random() < 0.75
+        self._lines = None if armed else self._luck.randint(1, 60)
+        point = f"{self._luck.choice(POINTS)}#{self._luck.randint(1, 3 * ROTATIONS)}"
+        environment = {**LEASE, **({"KEYTURN_FAILPOINT": point} if armed else {})}
+        self._loops.append(Loop(self._folder / f"loop-{len(self._loops)}", **environment))
+
+    def end(self) -> list[str]:
+        """What they have said."""
+        self._loops[-1].ends()
+        return [loop.said for loop in self._loops]
+
+    def kill(self) -> None:
+        self._loops[-1].popen.kill()
+        self._loops[-1].popen.wait()
+
+
+@contextmanager
+def running(clients: list[Client]) -> Iterator[None]:
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.stop()
+
+
+def publications(service: Service, rotation_id: str) -> int:
+    """How often something was published; above what was asked for means twice."""
+
+    def count(tx: Tx) -> int:
+        return max(row.version for row in secrets.of_rotation(tx, rotation_id))
+
+    return service.store.read(count)
+
+
+def test_ten_thousand_logins_and_none_fails(service: Service, pg: Database, tmp_path: Path, figures: Figures) -> None:
+    luck = random.Random(7)
+    ground = make_ground(pg)
+    ground.connect()
+    mappings = [{"username": f"USER_{n}", "password": f"PASSWORD_{n}"} for n in range(ROTATIONS)]
+    found = []
+    for number, mapping in enumerate(mappings):
+        users = [pg.create_role(f"shop_{number}_{n}", "temporary") for n in (1, 2)]
+        document = ground.create(
+            name=f"shop-{number}",
+            parameters={"username1": users[0], "username2": users[1]},
+            secretsMapping=mapping,
+        )
+        found.append(document["id"])
+    turn = Turn()
+    clients = [
+        Client(pg, mappings[n % ROTATIONS], turn, keeps=n // ROTATIONS % 2 == 1, shell=n == CLIENTS - 1)
+        for n in range(CLIENTS)
+    ]
+    due: dict[str, list[datetime]] = {rotation_id: [] for rotation_id in found}
+    with ExitStack() as stack:
+        loop = Mortal(tmp_path, luck)
+        stack.callback(loop.kill)
+        stack.enter_context(running(clients))
+        for number in itertools.count(1):
+            turn.number = number
+            until(lambda: _all_used(clients, number), "a client does not log in", within=PATIENCE)  # noqa: B023
+            by_hand = luck.choice(found) if number % 4 == 0 else None
+            if by_hand is not None:
+                _rotate_by_hand(by_hand, luck)
+            for rotation_id in found:
+                if rotation_id != by_hand or not _came(service, loop, rotation_id, number):
+                    due[rotation_id].append(make_due(service, rotation_id))
+
+            def all_came() -> bool:
+                loop.tend()
+                return all(at_rest(service, it) and publications(service, it) >= number + 1 for it in found)  # noqa: B023
+
+            until(all_came, "a rotation is not brought to its end", within=PATIENCE)
+            assert {publications(service, it) for it in found} == {number + 1}, "something was published twice"
+            if number >= ROUNDS and sum(client.logins for client in clients) >= LOGINS:
+                break
+        assert all(client.alive for client in clients)
+    said = loop.end()
+    assert [failure for client in clients for failure in client.failures] == []
+    for rotation_id in found:
+        story = seen(service, rotation_id)
+        assert_each_ran_once(story)
+        assert story.by_due_time == dict.fromkeys(due[rotation_id], 1)
+        for credential in story.job.credentials.values():
+            assert pg.login(credential.values["username"], credential.values["password"])
+        assert not any(value in text for text in said for value in story.values["password"])
+    assert not any("Traceback" in text for text in said)
+    assert loop.deaths >= ROUNDS // 4
+    figures(
+        logins=sum(client.logins for client in clients),
+        failed_logins=sum(len(client.failures) for client in clients),
+        rotations_meanwhile=sum(publications(service, it) - 1 for it in found),
+        deaths_meanwhile=loop.deaths,
+    )
+
+
+def _all_used(clients: list[Client], turn: int) -> bool:
+    assert all(client.alive for client in clients), [client.failures for client in clients]
+    return all(client.used >= turn for client in clients)
+
+
+def _rotate_by_hand(rotation_id: str, luck: random.Random) -> Ran:
+    """A command that may die, too."""
+    ran = process("rotations", "rotate", rotation_id, KEYTURN_FAILPOINT=luck.choice([*POINTS, "nowhere"]), **LEASE)
+    assert ran.code in (0, EXIT_BUSY, -signal.SIGKILL), ran.said  # busy: so late that somebody else took over
+    return ran
+
+
+def _came(service: Service, loop: Mortal, rotation_id: str, number: int) -> bool:
+    """Whether a command that has ended or died led to a rotation, which then was finished by the loop."""
+
+    def rests() -> bool:
+        loop.tend()
+        return at_rest(service, rotation_id)
+
+    until(rests, "what died is not resumed", within=PATIENCE)
+    return publications(service, rotation_id) == number + 1
