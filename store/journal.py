@@ -414,7 +414,18 @@ class Publication:
 def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     """One transaction: the slot's credential, activeIndex, the mapped secrets, the schedule, the event."""
     rotation, attempt = p.rotation, p.attempt
-    _check(tx, lease)
+    changes: dict[str, Any] = {"failures": 0, "retry_at": None, "updated_at": p.now}
+    if p.active:
+        changes |= _published(p)
+    if p.succeeds is not None:
+        changes |= {"parameters": dict(p.succeeds), "succession": None}
+    if p.last:
+        next_at = p.next_rotation_at if p.active else rotation.next_rotation_at
+        due = _next_moment(tx, rotation, next_at)
+        changes["due_at"] = min(filter(None, (due, p.retire_after if p.previous else None)), default=None)
+    if p.release:
+        changes |= {"lease_owner": None, "lease_until": 0.0}
+    _fenced(tx, lease, **changes)
     rotations.put_credential(
         tx,
         id=p.new_id(),
@@ -426,20 +437,10 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
         expires_at=p.credential.expires_at,
         attempt_id=attempt.id,
     )
-    changes: dict[str, Any] = {"failures": 0, "retry_at": None, "updated_at": p.now}
     if p.active:
         secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
-        changes |= _published(tx, p)
-    steps = _write_steps(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
-    if p.succeeds is not None:
-        changes |= {"parameters": dict(p.succeeds), "succession": None}
-    if p.last:
-        next_at = p.next_rotation_at if p.active else rotation.next_rotation_at
-        changes["due_at"] = _next_moment(tx, rotation, next_at)
-    if p.release:
-        changes |= {"lease_owner": None, "lease_until": 0.0}
-    _fenced(tx, lease, **changes)
-    return steps
+        _tell_published(tx, p)
+    return _write_steps(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
 
 
 def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:
@@ -454,7 +455,7 @@ def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:
     }
 
 
-def _published(tx: Tx, p: Publication) -> dict[str, Any]:
+def _tell_published(tx: Tx, p: Publication) -> None:
     first = p.rotation.last_rotated_at is None
     events.append(
         tx,
@@ -466,6 +467,9 @@ def _published(tx: Tx, p: Publication) -> dict[str, Any]:
         rotation_id=p.rotation.id,
         message=f"slot {p.attempt.slot} published",
     )
+
+
+def _published(p: Publication) -> dict[str, Any]:
     return {
         "active_index": p.attempt.slot,
         "rotation_status": "success",

@@ -80,6 +80,7 @@ class AttemptRun:
     active: bool
     _issued: bool = field(default=False, init=False)
     _proved: StepDone | None = field(default=None, init=False)
+    _recording: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
     def row(self) -> Attempt:
@@ -88,7 +89,10 @@ class AttemptRun:
     async def carry_out(self) -> None:
         """Raises RotationFailed after the failure was recorded, LeaseLost, StoreError."""
         try:
-            await self._steps()
+            try:
+                await self._steps()
+            finally:
+                await self._recorded()
         except TargetError as error:
             await self._record_failure(error)
         except (LeaseLost, StoreError, RotationFailed, Postponed):
@@ -128,7 +132,7 @@ class AttemptRun:
         with self._telling("guard") as step:
             if self.around.job.rotation.guard != guard.OFF:
                 await self._wait_for_users(step, reissuing)
-            await self._advance(lambda tx: journal.guarded(tx, self._lease, self.row, step.done(), self._now()))
+            await self._record("guard", lambda tx: journal.guarded(tx, self._lease, self.row, step.done(), self._now()))
 
     async def _wait_for_users(self, step: Telling, reissuing: bool) -> None:
         rotation, now = self.around.job.rotation, self._now()
@@ -198,11 +202,18 @@ class AttemptRun:
             reached("issue.called")
             self._issued = True
             credential = StoredCredential(issued.values, issued.expires_at)
-            await self._advance(
-                lambda tx: journal.issued(tx, self._lease, self.row, credential, step.done(), self._now()),
-                durable=credential != self.attempt.candidate,
-            )
+            await self._record_issued(credential, step.done())
         return credential
+
+    async def _record_issued(self, credential: StoredCredential, done: StepDone) -> None:
+        def issued(tx: Tx) -> journal.Steps:
+            return journal.issued(tx, self._lease, self.row, credential, done, self._now())
+
+        if credential == self.attempt.candidate:
+            # The journal holds it already: to look whether it logs in need not wait for a note that it was issued.
+            self._recording = asyncio.create_task(self._record("issue", issued, durable=False))
+        else:
+            await self._record("issue", issued)
 
     async def _verify(self, credential: StoredCredential) -> None:
         """That it logs in is written down together with its publication: whoever resumes looks again anyway."""
@@ -252,7 +263,8 @@ class AttemptRun:
                 last=self.last,
                 release=self.last and previous is None,
             )
-            await self._advance(lambda tx: _dying(journal.publish(tx, self._lease, publication), "publish.uncommitted"))
+            await self._recorded()
+            await self._record("publish", lambda tx: _dying(journal.publish(tx, self._lease, publication)))
             self.around.held.returned = publication.release
         if previous is not None and not handed_over:
             retiring = OpenAttempt(row, self.attempt.candidate, credential, previous)
@@ -336,9 +348,16 @@ class AttemptRun:
     async def _write(self, work: Callable[[Tx], None]) -> None:
         await self.around.store.awrite(work)
 
-    async def _advance(self, work: Callable[[Tx], journal.Steps], *, durable: bool = True) -> None:
+    async def _record(self, step: str, work: Callable[[Tx], journal.Steps], *, durable: bool = True) -> None:
         """Not `durable`: when a power cut takes it back, the step is done once more, to the same end."""
         self.row.steps = await self.around.store.awrite(work, durable=durable)
+        reached(f"{step}.recorded")
+
+    async def _recorded(self) -> None:
+        """Wait for what is being written beside. Raises what that raised."""
+        recording, self._recording = self._recording, None
+        if recording:
+            await recording
 
     def _telling(self, step: str) -> contextlib.AbstractContextManager[Telling]:
         return telling(self.around, self.row, step)
@@ -378,6 +397,7 @@ async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseMod
             await around.store.awrite(
                 lambda tx: journal.retired(tx, around.held.lease, row, step.done(), around.clock())
             )
+            reached("retire.recorded")
     except TargetError as error:
         await _retire_later(around, row, redact(error.message, secrets_of(around.job, around.provider)))
     except (LeaseLost, StoreError):
@@ -459,7 +479,6 @@ def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
     except BaseException:
         tell(around, row, timing, "failed")
         raise
-    reached(f"{step}.recorded")
     tell(around, row, timing, "done")
 
 
@@ -476,9 +495,9 @@ def _parts(attempt: OpenAttempt) -> list[StoredCredential]:
     return [part for part in (attempt.candidate, attempt.issued, attempt.previous) if part]
 
 
-def _dying(steps: journal.Steps, point: str) -> journal.Steps:
+def _dying(steps: journal.Steps) -> journal.Steps:
     """A failpoint inside the transaction, all written and nothing committed."""
-    reached(point)
+    reached("publish.uncommitted")
     return steps
 
 

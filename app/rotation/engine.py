@@ -298,6 +298,7 @@ class Work:
         row, held = planned.row, planned.candidate
         with telling(around, row, "plan") as step:
             await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, held, step.done()))
+            reached("plan.recorded")
         return planned
 
     def _planned(
