@@ -79,7 +79,7 @@ async def connect(credentials: PostgresCredentials, username: str, password: str
     with _root_certificates(credentials) as roots:
         # The type checker cannot see that these are libpq's parameters, none of them psycopg's own.
         parameters: dict[str, Any] = {
-            **_neutral(),
+            **_neutral(any(name.startswith("PG") for name in os.environ)),
             **_security(credentials, roots),
             "host": credentials.host,
             "port": credentials.port,
@@ -101,7 +101,7 @@ async def connect(credentials: PostgresCredentials, username: str, password: str
 
 
 @functools.cache
-def _neutral() -> dict[str, str]:
+def _neutral(variables: bool) -> dict[str, str]:
     """Return libpq's own default for everything that a PG variable could set, so that none of them counts.
 
     A PGSERVICE that exists fills in only what is missing, which is nothing; one that doesn't fails every
@@ -111,7 +111,7 @@ def _neutral() -> dict[str, str]:
     neutral = {
         keyword: (option.compiled or b"").decode()
         for keyword, option in known.items()
-        if option.envvar and keyword != "service"
+        if option.envvar and keyword != "service" and variables
     }
     # Where an empty value is none.
     special = {

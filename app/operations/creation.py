@@ -145,7 +145,7 @@ class Creation:
         def begin(tx: Tx) -> Lease:
             again = _look_up(tx, request.provider, request.parsed)
             rotation_id = again.unfinished.id if again.unfinished else self._insert(tx, again)
-            return journal.claim(tx, rotation_id, self.context.engine.owner, self.context.engine.lease_seconds)
+            return self.context.engine.claim_in(tx, rotation_id)
 
         try:
             return await self.context.store.awrite(begin)

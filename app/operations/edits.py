@@ -83,7 +83,7 @@ class Edits:
         def work(tx: Tx) -> SecretRotation:
             engine = self.context.engine
             found = rotation_by(tx, ref)
-            lease = journal.claim(tx, found.id, engine.owner, engine.lease_seconds)
+            lease = engine.claim_in(tx, found.id)
             row = journal.hold(tx, lease)
             self._move(tx, row, body)
             row.lease_owner, row.lease_until = None, 0.0
@@ -146,7 +146,7 @@ class Edits:
         engine = self.context.engine
 
         def work(tx: Tx) -> Lease | None:
-            lease = journal.claim(tx, rotation_id, engine.owner, engine.lease_seconds)
+            lease = engine.claim_in(tx, rotation_id)
             if self._apply(tx, lease, kind, change):
                 return lease
             journal.release(tx, lease)

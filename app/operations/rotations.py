@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from app.contract import GeneratedCredentials, SecretRotation
 from app.errors import Busy, RotationFailed
@@ -25,8 +23,6 @@ from store.database import Tx
 from store.errors import LeaseBusy
 from store.journal import Job, Lease
 from store.tables import Rotation
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,16 +67,20 @@ class Rotations:
         `force` overrules a guard that waits. Raises Busy, RotationFailed, Postponed.
         """
 
-        def begin(tx: Tx, row: Rotation, lease: Lease) -> str:
+        def claim(tx: Tx) -> Lease:
+            row = rotation_by(tx, ref)
             if row.deletion is not None:
                 raise RotationFailed(
                     f"{row.name} is being deleted; nothing was rotated.",
                     remedy="The loop finishes that; deleting it once more does so now.",
                 )
-            return row.id
+            return engine.claim_in(tx, row.id)
 
-        rotation_id, lease = await self._claimed(ref, begin)
-        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener, force=force)
+        engine = self.context.engine
+        try:
+            rotation_id = await engine.rotate(claim, self.context.actor, listener, force=force)
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
         return await self.document(rotation_id)
 
     async def pause(self, ref: str) -> SecretRotation:
@@ -146,14 +146,20 @@ class Rotations:
         """The rotation as it was. Raises Busy, and RotationFailed when revoking failed (the rotation is kept)."""
         now = self.context.clock()
 
-        def begin(tx: Tx, row: Rotation, lease: Lease) -> SecretRotation:
+        def ask(tx: Tx) -> tuple[SecretRotation, Lease]:
+            row = rotation_by(tx, ref)
+            lease = engine.claim_in(tx, row.id)
             before = document_of(tx, row)
             journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
-            return before
+            return before, lease
 
-        before, lease = await self._claimed(ref, begin)
+        engine = self.context.engine
+        try:
+            before, lease = await claiming(self.context.store, ask, lambda asked: [asked[1]])
+        except LeaseBusy as error:
+            raise Busy(error.message, remedy=error.remedy) from None
         reached("delete.asked")
-        await self.context.engine.carry_out(lease, MANUAL, self.context.actor, listener)
+        await engine.carry_out(lease, MANUAL, self.context.actor, listener)
         return before
 
     async def _check_slot(self, job: Job, slot: int) -> SlotCheck:
@@ -170,20 +176,6 @@ class Rotations:
         except TargetError as error:
             return SlotCheck(slot, identity, active, None, _clean(error, job))
         return SlotCheck(slot, identity, active, True, "logs in")
-
-    async def _claimed(self, ref: str, begin: Callable[[Tx, Rotation, Lease], T]) -> tuple[T, Lease]:
-        """Take the lease and record what it is for, in one transaction."""
-        engine = self.context.engine
-
-        def take(tx: Tx) -> tuple[T, Lease]:
-            row = rotation_by(tx, ref)
-            lease = journal.claim(tx, row.id, engine.owner, engine.lease_seconds)
-            return begin(tx, row, lease), lease
-
-        try:
-            return await claiming(self.context.store, take, lambda taken: [taken[1]])
-        except LeaseBusy as error:
-            raise Busy(error.message, remedy=error.remedy) from None
 
     def _event(self, tx: Tx, action: str, row: Rotation, *, result: str = "success", message: str = "") -> None:
         events.append(

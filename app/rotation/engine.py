@@ -8,24 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
-from app.rotation.agenda import (
-    HEAL,
-    MANUAL,
-    RESUME,
-    SCHEDULE,
-    Fill,
-    dropped_slot,
-    fills,
-    fills_at_once,
-    resumption,
-    still_promised,
-)
+from app.rotation.agenda import HEAL, MANUAL, RESUME, Fill, dropped_slot, fills, resumption
 from app.rotation.attempt import (
     AttemptRun,
     Clock,
@@ -42,16 +31,18 @@ from app.rotation.attempt import (
 from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, claiming, holding
+from app.rotation.planning import Begun, Planner
 from app.rotation.redact import redact
-from app.rotation.targets import Targets, check_credentials
+from app.rotation.targets import Targets
 from app.views import Progress
-from providers.base import CandidateRequest, Credential, CredentialRefused, Guarded, Provider, Target, TargetError
+from providers.base import Credential, CredentialRefused, Provider, Target, TargetError
 from providers.registry import provider as provider_of
 from store import journal
 from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError, StoreUnavailable
 from store.journal import Job, Lease, OpenAttempt, StoredCredential
-from store.tables import Attempt
+
+Claim = Callable[[Tx], Lease]
 
 
 def nobody(progress: Progress) -> None:
@@ -69,11 +60,14 @@ class Engine:
     lease_seconds: float = 30.0
     random: random.Random = field(default_factory=random.SystemRandom)
 
+    def claim_in(self, tx: Tx, rotation_id: str) -> Lease:
+        """Raises LeaseBusy."""
+        return journal.claim(tx, rotation_id, self.owner, self.lease_seconds)
+
     async def claim(self, rotation_id: str) -> Lease:
         """Raises LeaseBusy."""
-        owner, seconds = self.owner, self.lease_seconds
         return await claiming(
-            self.store, lambda tx: journal.claim(tx, rotation_id, owner, seconds), lambda lease: [lease], durable=False
+            self.store, lambda tx: self.claim_in(tx, rotation_id), lambda lease: [lease], durable=False
         )
 
     async def claim_due(self, limit: int) -> list[Lease]:
@@ -82,9 +76,24 @@ class Engine:
             self.store, lambda tx: journal.claim_due(tx, owner, now, seconds, limit), lambda due: due, durable=False
         )
 
-    async def rotate(self, rotation_id: str, actor: str, listener: Listener = nobody, *, force: bool = False) -> None:
-        """Rotate now, by hand. Raises LeaseBusy, RotationFailed, Postponed (unless `force`)."""
-        await self.carry_out(await self.claim(rotation_id), MANUAL, actor, listener, force=force)
+    async def rotate(self, claim: Claim, actor: str, listener: Listener = nobody, *, force: bool = False) -> str:
+        """Rotate now, by hand; the rotation's id. `claim` takes the lease; the attempt is journaled in the same moment.
+
+        Raises what `claim` raises, and what `carry_out` raises.
+        """
+        planner, timing = self.planner(MANUAL, actor), self.timing()
+        try:
+            begun = await claiming(
+                self.store, lambda tx: planner.begin(tx, claim(tx), timing), lambda begun: [begun.lease]
+            )
+        except StoreUnavailable:
+            raise
+        except Exception:  # what refused the claim refuses it again; what cannot begin is put off under the lease
+            lease = await claiming(self.store, claim, lambda lease: [lease])
+            await self.carry_out(lease, MANUAL, actor, listener, force=force)
+            return lease.rotation_id
+        await self._carry_out(begun.lease, MANUAL, actor, listener, force=force, begun=begun)
+        return begun.lease.rotation_id
 
     async def carry_out(
         self, lease: Lease, trigger: str, actor: str, listener: Listener = nobody, *, force: bool = False
@@ -94,15 +103,26 @@ class Engine:
         Raises RotationFailed when an attempt ended or was parked without publishing, Postponed when the guard holds
         it back, LeaseLost when a successor took over. Cancelling parks the attempt where it is.
         """
+        await self._carry_out(lease, trigger, actor, listener, force=force, begun=None)
+
+    async def _carry_out(
+        self, lease: Lease, trigger: str, actor: str, listener: Listener, *, force: bool, begun: Begun | None
+    ) -> None:
         async with holding(self.store, lease, self.lease_seconds) as held:
             try:
-                work = Work(self, held, trigger, actor, listener, force)
-                await work.carry_out()
+                await Work(self, held, trigger, actor, listener, force).carry_out(begun)
             except (RotationFailed, Postponed, LeaseLost):
                 raise
             except Exception as error:
                 await self._defer(held, error, actor)
                 raise
+
+    def planner(self, trigger: str, actor: str) -> Planner:
+        return Planner(trigger, actor, self.clock(), self.random, self.targets)
+
+    def timing(self) -> Telling:
+        reached("plan.before")
+        return Telling("plan", self.clock())
 
     async def next_unchecked(self, older_than: timedelta) -> str | None:
         """The rotation that `checkup` should look at now, if any; it counts as looked at."""
@@ -169,12 +189,11 @@ class Work:
     listener: Listener
     force: bool
 
-    async def carry_out(self) -> None:
-        reached("claim.recorded")
-        around, left, planned = await self._begin()
-        if planned:
-            await self._issue(around, left[0], planned)
-            await self._fill(around, left[1:])
+    async def carry_out(self, begun: Begun | None = None) -> None:
+        around, begun = await self._begin(begun)
+        if begun.planned:
+            await self._issue(around, begun.left[0], begun.planned)
+            await self._fill(around, begun.left[1:])
         elif around.job.rotation.deletion is not None:
             await delete(around, self.actor)
             return
@@ -184,28 +203,17 @@ class Work:
             await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
             self.held.returned = True
 
-    async def _begin(self) -> tuple[Surroundings, list[Fill], OpenAttempt | None]:
-        """See what is to be done; where nothing else comes first, its first attempt is journaled in the same moment."""
-        timing = Telling("plan", self.engine.clock())
-        reached("plan.before")
-
-        def begin(tx: Tx) -> tuple[Job, list[Fill], OpenAttempt | None]:
-            job = journal.load(tx, self.held.lease.rotation_id)
-            provider = provider_of(job.rotation.type)
-            check_credentials(job.connection, job.connection_secrets)
-            left = fills_at_once(job, provider, self.trigger, timing.started_at)
-            planned = self._planned(job, provider, left[0]) if left else None
-            if planned:
-                journal.plan(tx, self.held.lease, planned.row, planned.candidate, timing.done())
-            return job, left, planned
-
-        job, left, planned = await self.engine.store.awrite(begin)
-        around = await self._around(job)
-        if planned:
+    async def _begin(self, begun: Begun | None) -> tuple[Surroundings, Begun]:
+        reached("claim.recorded")
+        if begun is None:
+            planner, timing = self.engine.planner(self.trigger, self.actor), self.engine.timing()
+            begun = await self.engine.store.awrite(lambda tx: planner.begin(tx, self.held.lease, timing))
+        around = await self._around(begun.job)
+        if begun.planned:
             reached("plan.recorded")
             for state in ("started", "done"):
-                tell(around, planned.row, timing, state)
-        return around, left, planned
+                tell(around, begun.planned.row, begun.timing, state)
+        return around, begun
 
     async def _go_on(self, around: Surroundings) -> None:
         """First what was begun before: credentials to retire, an attempt to resume. Then what is left."""
@@ -269,7 +277,7 @@ class Work:
                 owner = attempt.row.previous_parameters or attempt.row.parameters
                 await retire(around, attempt, around.provider.parameters.model_validate(owner))
 
-    async def _fill(self, around: Surroundings, left: list[Fill]) -> None:
+    async def _fill(self, around: Surroundings, left: Iterable[Fill]) -> None:
         for fill in left:
             await self._issue(around, fill, await self._plan(around, fill))
 
@@ -294,42 +302,12 @@ class Work:
 
     async def _plan(self, around: Surroundings, fill: Fill, candidate: StoredCredential | None = None) -> OpenAttempt:
         """Commit the intent: the candidate is sealed in the journal before anything outside happens."""
-        planned = self._planned(around.job, around.provider, fill, candidate)
+        planned = self.engine.planner(self.trigger, self.actor).attempt(around.job, around.provider, fill, candidate)
         row, held = planned.row, planned.candidate
         with telling(around, row, "plan") as step:
             await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, held, step.done()))
             reached("plan.recorded")
         return planned
-
-    def _planned(
-        self, job: Job, provider: Provider, fill: Fill, candidate: StoredCredential | None = None
-    ) -> OpenAttempt:
-        rotation, now = job.rotation, self.engine.clock()
-        attempt_id = new_id(self.engine.random)
-        looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
-        row = Attempt(
-            id=attempt_id,
-            rotation_id=rotation.id,
-            slot=fill.slot,
-            trigger=fill.trigger,
-            actor=self.actor,
-            step="guard" if looks and fill.trigger in (SCHEDULE, MANUAL) else "issue",
-            scheduled_for=rotation.next_rotation_at if fill.trigger == SCHEDULE else None,
-            started_at=now,
-            updated_at=now,
-            sealed_candidate=b"",
-            parameters=dict(fill.parameters),
-            steps=[],
-        )
-        return OpenAttempt(row, candidate or self._candidate(job, provider, fill, attempt_id, now), None, None)
-
-    def _candidate(self, job: Job, provider: Provider, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
-        if (promised := still_promised(job, provider, fill)) is not None:
-            return promised
-        days, choice = job.rotation.rotation_interval, self.engine.random.choice
-        parameters = provider.parameters.model_validate(fill.parameters)
-        made = provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))
-        return StoredCredential(made.values, made.expires_at)
 
     async def _look(self) -> Surroundings:
         """Everything the work needs, as it is now."""

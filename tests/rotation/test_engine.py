@@ -332,7 +332,7 @@ async def test_while_one_works_others_are_busy(ground: Ground, service: Service)
             await call("app")
     assert await status(service) is Status.ROTATING
     store.write(lambda tx: journal.release(tx, lease))
-    await engine.rotate(created.id, "test")
+    await engine.rotate(lambda tx: engine.claim_in(tx, created.id), "test")
 
 
 async def test_a_process_that_lost_its_lease_writes_nothing(ground: Ground, service: Service, world: World) -> None:

@@ -1,0 +1,82 @@
+"""The first step: what is to be done, and the intent to do it, in one transaction. No outside call."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.rotation import guard
+from app.rotation.agenda import MANUAL, SCHEDULE, Fill, fills_at_once, still_promised
+from app.rotation.attempt import Telling, new_id
+from app.rotation.targets import Targets
+from providers.base import CandidateRequest, Guarded, Provider
+from providers.registry import provider as provider_of
+from store import journal
+from store.database import Tx
+from store.journal import Job, Lease, OpenAttempt, StoredCredential
+from store.tables import Attempt
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Who plans, why, and by which clock and chance."""
+
+    trigger: str
+    actor: str
+    now: datetime
+    random: random.Random
+    targets: Targets
+
+    def begin(self, tx: Tx, lease: Lease, timing: Telling) -> Begun:
+        """See what a rotation needs; where nothing else comes first, its first attempt is journaled at once."""
+        job = journal.load(tx, lease.rotation_id)
+        provider = provider_of(job.rotation.type)
+        self.targets.check(job.connection, job.connection_secrets)
+        left = fills_at_once(job, provider, self.trigger, self.now)
+        if not left:
+            return Begun(lease, job, timing)
+        planned = self.attempt(job, provider, left[0])
+        journal.plan(tx, lease, planned.row, planned.candidate, timing.done())
+        return Begun(lease, job, timing, tuple(left), planned)
+
+    def attempt(
+        self, job: Job, provider: Provider, fill: Fill, candidate: StoredCredential | None = None
+    ) -> OpenAttempt:
+        """An attempt to fill a slot, not written yet."""
+        rotation, attempt_id = job.rotation, new_id(self.random)
+        looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
+        row = Attempt(
+            id=attempt_id,
+            rotation_id=rotation.id,
+            slot=fill.slot,
+            trigger=fill.trigger,
+            actor=self.actor,
+            step="guard" if looks and fill.trigger in (SCHEDULE, MANUAL) else "issue",
+            scheduled_for=rotation.next_rotation_at if fill.trigger == SCHEDULE else None,
+            started_at=self.now,
+            updated_at=self.now,
+            sealed_candidate=b"",
+            parameters=dict(fill.parameters),
+            steps=[],
+        )
+        return OpenAttempt(row, candidate or self._candidate(job, provider, fill, attempt_id), None, None)
+
+    def _candidate(self, job: Job, provider: Provider, fill: Fill, attempt_id: str) -> StoredCredential:
+        if (promised := still_promised(job, provider, fill)) is not None:
+            return promised
+        days, choice = job.rotation.rotation_interval, self.random.choice
+        parameters = provider.parameters.model_validate(fill.parameters)
+        made = provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, self.now, days, choice))
+        return StoredCredential(made.values, made.expires_at)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is to be done under a lease. `planned`: the journaled attempt for the first of `left`."""
+
+    lease: Lease
+    job: Job
+    timing: Telling
+    left: tuple[Fill, ...] = ()
+    planned: OpenAttempt | None = None
