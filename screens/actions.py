@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from app.views import RotationDetail, RotationRow
+from screens import guarding
 from screens.dialogs import YES, DeleteDialog, confirmation, error_dialog
 from screens.progress import ProgressScreen
 from screens.text import one_line
 from screens.troubles import told
+from screens.widgets.question import Question
 
 if TYPE_CHECKING:
     from screens.desk import Desk
@@ -49,6 +51,35 @@ async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
         return
     desk.refresh()
     app.notify(one_line(said), markup=False)
+
+
+async def change_guard(app: App[int], desk: Desk, row: RotationRow) -> None:
+    """Ask what a run does when the credential that it is about to replace is still in use."""
+    detail = await detail_of(app, desk, row)
+    if detail is None:
+        return
+    hours = detail.guard_wait_hours
+    text = (
+        f"{guarding.sentence(detail.guard, hours)}\n\n"
+        "Another number of hours, or the same from a script:\n"
+        f"""echo '{{"guard": {{"policy": "wait", "waitHours": 48}}}}' | keyturn rotations edit {row.name} --file -"""
+    )
+    answers = [
+        (guarding.WARN, "Warn and go on"),
+        (guarding.WAIT, f"Wait up to {hours} h"),
+        (guarding.OFF, "Do not look"),
+    ]
+    answers.sort(key=lambda answer: answer[0] != detail.guard)
+    policy = await app.push_screen_wait(Question("If still in use", text, answers))
+    if policy in ("", detail.guard):
+        return
+    try:
+        await desk.service.edits.edit(row.id, {"guard": {"policy": policy, "waitHours": hours}})
+    except Exception as error:
+        await show_error(app, f"{row.name} is unchanged", error)
+        return
+    desk.refresh()
+    app.notify(one_line(guarding.sentence(policy, hours)), markup=False)
 
 
 async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:

@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from app.errors import NotFound, explain
 from app.views import AttemptView, Place, RotationDetail, SecretView, SlotView
-from screens import actions, look
+from screens import actions, guarding, look
 from screens.dialogs import YES, confirmation
 from screens.text import one_line, plain, visible
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 REVEALED_FOR = timedelta(seconds=30)
 _MASK_LENGTH = 12
 _MUTED, _BAD, _GOOD = (look.STYLES[tone] for tone in (look.MUTED, look.BAD, look.GOOD))
-
-
-_GUARDS = {
-    "warn": "If what a run is about to replace is still in use: it warns and goes on.",
-    "wait": "If what a run is about to replace is still in use: it waits up to {hours} h, then warns and goes on.",
-    "off": "A run replaces the inactive credential without looking whether it is still in use.",
-}
 
 
 class RotationScreen(Screen[None]):
@@ -55,6 +48,7 @@ class RotationScreen(Screen[None]):
         Binding("p", "pause", "Pause", tooltip="Switch auto-rotation off"),
         Binding("p", "resume", "Resume", tooltip="Switch auto-rotation on"),
         Binding("d", "delete", "Delete"),
+        Binding("g", "guard", "Guard", tooltip="What a run does when the old credential is still in use", show=False),
         Binding("question_mark,f1", "app.help", "Help"),
         Binding("up,k", "scroll('scroll_up')", "Up", show=False),
         Binding("down,j", "scroll('scroll_down')", "Down", show=False),
@@ -188,7 +182,7 @@ class RotationScreen(Screen[None]):
             return self.detail is not None and self.detail.auto_rotation == (action == "pause")
         if action == "heal":
             return any(check.ok is False for check in self._checks.values())
-        if action in ("rotate", "check", "reveal", "delete"):
+        if action in ("rotate", "check", "reveal", "delete", "guard"):
             return self.detail is not None
         return True
 
@@ -220,6 +214,11 @@ class RotationScreen(Screen[None]):
     async def action_delete(self) -> None:
         if self.detail is not None and await actions.delete(self.app, self._desk, self.detail.row):
             self._leave()
+
+    @work
+    async def action_guard(self) -> None:
+        if self.detail is not None:
+            await actions.change_guard(self.app, self._desk, self.detail.row)
 
     @work(exclusive=True, group="check")
     async def action_check(self) -> None:
@@ -287,7 +286,9 @@ def _summary(detail: RotationDetail, now: datetime) -> list[Content]:
             (one_line(f"{dot}{row.type_title}{dot}through connection {row.connection}"), _MUTED),
         ),
         plain(_schedule(detail, now)),
-        plain(_GUARDS.get(detail.guard, "").format(hours=detail.guard_wait_hours), _MUTED),
+        Content.assemble(
+            (guarding.sentence(detail.guard, detail.guard_wait_hours), _MUTED), (" g", "bold"), (" changes it.", _MUTED)
+        ),
     ]
     if detail.description:
         lines.append(plain(detail.description, _MUTED))

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.forms import Kind, nested
+from screens import guarding
 from screens.widgets.form import given
 from screens.wizard import clock
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from app.operations.catalog import RotationType
 
 KIND = "rotation"
+_DIGITS = 12
 ROTATE_AT = "rotateAt"
 """The one field that isn't documented: the local time, kept as it was typed."""
+GUARD, GUARD_HOURS = "guard.policy", "guard.waitHours"
 
 
 @dataclass
@@ -64,7 +67,6 @@ class Draft:
 
 def body_of(draft: Draft, kind: RotationType, now: datetime) -> dict[str, Any]:
     """The documented create body, as far as it goes. What nobody touched among the parameters isn't sent."""
-    interval = draft.text("rotationInterval").strip()
     body: dict[str, Any] = {
         "name": draft.text("name"),
         "projectId": draft.text("projectId"),
@@ -73,14 +75,23 @@ def body_of(draft: Draft, kind: RotationType, now: datetime) -> dict[str, Any]:
         "environment": draft.text("environment"),
         "secretPath": draft.text("secretPath"),
         "isAutoRotationEnabled": draft.text("isAutoRotationEnabled") == "true",
-        "rotationInterval": int(interval) if interval.isascii() and interval.isdigit() else interval,
+        "rotationInterval": _number(draft.text("rotationInterval")),
     }
     body = {key: value for key, value in body.items() if value != ""}
     if (utc := clock.to_utc(draft.text(ROTATE_AT), now)) is not None:
         body["rotateAtUtc"] = {"hours": utc[0], "minutes": utc[1]}
+    if policy := draft.text(GUARD):
+        waiting = {"waitHours": _number(draft.text(GUARD_HOURS))} if policy == guarding.WAIT else {}
+        body["guard"] = {"policy": policy, **waiting}
     body["parameters"] = nested(given(kind.parameters, draft.values, prefix="parameters."))
     body["secretsMapping"] = {f.key: draft.text(f"secretsMapping.{f.key}").strip() for f in kind.mapping}
     return body
+
+
+def _number(text: str) -> int | str:
+    """What is none goes to the service as it is, which then says so."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else text
 
 
 def mistakes(draft: Draft, now: datetime) -> list[tuple[str, str]]:

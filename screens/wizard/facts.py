@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from screens import guarding
 from screens.wizard import clock
-from screens.wizard.draft import ROTATE_AT, Draft
+from screens.wizard.draft import GUARD, GUARD_HOURS, ROTATE_AT, Draft
 
 if TYPE_CHECKING:
     from app.operations.catalog import RotationType
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 INTERVAL = "30"
 """Days; what the original offers too."""
+WAIT_HOURS = "24"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Facts:
             "rotationInterval": INTERVAL,
             ROTATE_AT: clock.to_local(0, 0, self.now),
             "isAutoRotationEnabled": "true",
+            GUARD: guarding.WARN,
+            GUARD_HOURS: WAIT_HOURS,
             "projectId": project,
             "environment": environments[0][0] if environments else "",
             "secretPath": "/",

@@ -16,13 +16,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from app.errors import Explanation
-from screens import look
+from screens import guarding, look
 from screens.look import MUTED, STYLES, glyphs
 from screens.text import one_line, plain
 from screens.widgets.controls import CopyBlock, Push
 from screens.widgets.rows import Rows
 from screens.wizard import clock
-from screens.wizard.draft import ROTATE_AT, Draft, command_of, differs
+from screens.wizard.draft import GUARD, GUARD_HOURS, ROTATE_AT, Draft, command_of, differs
 from screens.wizard.facts import Facts
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def _connection(facts: Facts, draft: Draft) -> list[tuple[str, str]]:
         ("Rotation interval", every(draft.text("rotationInterval"))),
         ("Rotate at", f"{draft.text(ROTATE_AT).strip()} {clock.beside(draft.text(ROTATE_AT), facts.now)}"),
         ("Auto-rotation", "on" if auto else "off: only when you say so"),
+        ("If still in use", guarding.briefly(draft.text(GUARD), draft.text(GUARD_HOURS).strip())),
     ]
 
 

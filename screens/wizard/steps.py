@@ -11,13 +11,14 @@ from textual.widgets import Collapsible, OptionList, Static
 from textual.widgets.option_list import Option
 
 from app.forms import FormField
+from screens import guarding
 from screens.look import MUTED, STYLES, glyphs
 from screens.text import one_line, plain
 from screens.widgets.controls import Choice, Line, Push, Toggle
 from screens.widgets.field import Field
 from screens.widgets.form import Form, made
 from screens.wizard import clock
-from screens.wizard.draft import ROTATE_AT, Draft
+from screens.wizard.draft import GUARD, GUARD_HOURS, ROTATE_AT, Draft
 from screens.wizard.facts import Facts
 
 NEW_CONNECTION, PREPARE, TYPES = "new-connection", "prepare", "types"
@@ -68,6 +69,7 @@ class ConnectionStep:
         ROTATE_AT,
         "rotateAtUtc",
         "isAutoRotationEnabled",
+        "guard",
     )
     help: ClassVar[str] = "Who carries the rotation out, and when."
 
@@ -114,8 +116,27 @@ class ConnectionStep:
             key="isAutoRotationEnabled",
             help="Space switches.",
         )
+        yield Field(
+            "If still in use",
+            Choice(guarding.choices(), draft.text(GUARD), prompt="choose one"),
+            key=GUARD,
+            help="What a run does when programs still use the credential that it is about to replace.",
+        )
+        hours = Line(draft.text(GUARD_HOURS))
+        hours.add_class("-number")
+        waiting = Field(
+            "Wait at most",
+            hours,
+            key=GUARD_HOURS,
+            unit="hours",
+            help="Then the run warns and goes on. Both credentials work while it waits.",
+        )
+        waiting.display = draft.text(GUARD) == guarding.WAIT
+        yield waiting
 
     def changed(self, form: Form, facts: Facts, draft: Draft, key: str) -> None:
+        if key == GUARD and (field := form.field(GUARD_HOURS)) is not None:
+            field.display = draft.text(GUARD) == guarding.WAIT
         if key == ROTATE_AT and (field := form.field(ROTATE_AT)) is not None:
             beside = clock.beside(draft.text(ROTATE_AT), facts.now)
             field.query_one(".field--unit", Static).update(plain(beside))

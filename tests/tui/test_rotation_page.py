@@ -101,6 +101,33 @@ async def test_a_value_that_was_replaced_is_masked(pg: Database) -> None:
         assert secret not in walk.text
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_guards_policy_is_shown_and_changed(pg: Database, size: tuple[int, int]) -> None:
+    (rotation_id,) = await set_up(pg, "billing")
+    async with walking(size) as walk:
+        await open_page(walk)
+        await walk.sees("still in use, it warns and goes on. g changes it.")
+        for keys, said, policy in [
+            (["right"], "it waits up to 24 h, then warns and goes on.", "wait"),
+            (["right", "right"], "without looking whether it is still in use.", "off"),
+            (["right"], "it warns and goes on.", "warn"),
+        ]:
+            await walk.press("g")
+            await walk.reaches("Question")
+            await walk.sees("keyturn rotations edit billing --file -")
+            await walk.press(*keys, "enter")
+            await walk.reaches("RotationScreen")
+            await walk.sees(f"{said} g changes it.")
+            async with open_here() as service:
+                guard = (await service.rotations.document(rotation_id)).guard
+            assert (guard.policy, guard.wait_hours) == (policy, 24)
+        await walk.press("g", "escape")
+        await walk.reaches("RotationScreen")
+    async with open_here() as service:
+        changes = [e for e in await service.history.recent(rotation=rotation_id) if e.message == "changed: guard"]
+    assert len(changes) == 3, "leaving the question changes nothing"
+
+
 async def test_check_logs_in_with_both(pg: Database) -> None:
     await set_up(pg, "billing")
     async with walking((120, 40)) as walk:

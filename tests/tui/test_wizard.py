@@ -24,6 +24,7 @@ from tests.tui.wizardry import (
     field,
     fill,
     kept_draft,
+    label,
     press,
     start,
     step,
@@ -168,6 +169,46 @@ async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
         rotation = await service.rotations.document("billing")
     assert not rotation.is_auto_rotation_enabled
     assert (rotation.environment.slug, rotation.folder.path) == ("staging", "/billing/eu")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "hours", "shown", "sent"),
+    [
+        (["w", "a", "i"], "48", "a run waits up to 48 h, then warns and goes on", {"policy": "wait", "waitHours": 48}),
+        (["end"], "", "nobody looks", {"policy": "off"}),
+        ([], "", "a run warns and goes on", {"policy": "warn"}),
+    ],
+)
+async def test_the_guards_policy_is_chosen_reviewed_sent_and_shown(
+    pg: Database, chosen: list[str], hours: str, shown: str, sent: dict[str, object]
+) -> None:
+    async with at_step(pg, CONNECTION, (120, 60)) as walk:
+        await down_to(walk, "If still in use")
+        if chosen:
+            await press(walk, "enter", *chosen, "enter")
+        await press(walk, "tab")
+        if hours:
+            await fill(walk, "Wait at most", hours)
+        else:
+            assert label(walk) != "Wait at most", "there is nothing to wait for"
+        await press(walk, "ctrl+n")
+        await step(walk, PARAMETERS)
+        await press(walk, "ctrl+n")
+        await step(walk, MAPPING)
+        await press(walk, "ctrl+n")
+        await step(walk, DETAILS)
+        await press(walk, "ctrl+n")
+        await step(walk, REVIEW)
+        await walk.sees(shown, "checks passed")
+        assert _sent(walk)["guard"] == sent
+        await press(walk, "ctrl+n")
+        await walk.sees("✓ billing is set up")
+        await press(walk, "enter")
+        await walk.reaches("RotationScreen")
+        await walk.sees("g changes it.")
+    async with open_here() as service:
+        guard = (await service.rotations.document("billing")).guard
+    assert (guard.policy, guard.wait_hours) == (sent["policy"], sent.get("waitHours", 24))
 
 
 async def test_advanced_parameters_are_sent_when_they_were_touched(pg: Database) -> None:

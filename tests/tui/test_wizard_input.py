@@ -52,6 +52,7 @@ async def test_intervals_and_times(pg: Database) -> None:
             ("1.5", "Must be a whole number."),
             ("1000000000", "Must be at most 3650."),
             ("soon", "Must be a whole number."),
+            ("9" * 5000, "Must be a whole number."),
             ("", "Is required."),
         ]:
             await refuses(walk, CONNECTION, "Rotation interval", text, complaint)
@@ -61,6 +62,22 @@ async def test_intervals_and_times(pg: Database) -> None:
         await fill(walk, "Rotate at", "3:05")
         await walk.sees("UTC")
         await press(walk, "ctrl+n")
+        await step(walk, PARAMETERS)
+
+
+async def test_how_long_the_guard_waits(pg: Database) -> None:
+    async with at_step(pg, CONNECTION, guard__policy="wait", guard__waitHours="8") as walk:
+        for text, complaint in [
+            ("0", "Must be at least 1."),
+            ("721", "Must be at most 720."),
+            ("1.5", "Must be a whole number."),
+            ("", "Must be a whole number."),
+            ("9" * 5000, "Must be a whole number."),
+        ]:
+            await refuses(walk, CONNECTION, "Wait at most", text, complaint)
+        await press(walk, "up")
+        await field(walk, "If still in use")
+        await press(walk, "enter", "home", "enter", "ctrl+n")
         await step(walk, PARAMETERS)
 
 
