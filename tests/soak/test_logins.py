@@ -27,7 +27,7 @@ from tests.store.conftest import postgresql_url
 pytestmark = pytest.mark.soak
 
 CLIENTS, ROTATIONS = 16, 4
-ROUNDS = 100
+ROUNDS = 75
 LOGINS = 10_000
 LEASE = {"KEYTURN_LEASE_SECONDS": "2"}
 POINTS = (
