@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, not_, or_, select, update
 from sqlmodel import SQLModel, col
 
 from store import events, rotations, secrets
@@ -22,6 +22,11 @@ from store.tables import Attempt, Connection, Rotation
 
 # The statements that every attempt runs through are made once, below the ORM: that is half the time of a rotation.
 _ROTATION, _ATTEMPT, _CREDENTIAL = (SQLModel.metadata.tables[name] for name in ("rotation", "attempt", "credential"))
+
+
+LONGEST_LEASE = 3660.0
+"""Seconds; no process takes one for longer. What ends later was taken before the clock was set back."""
+_FREE = or_(_ROTATION.c.lease_until < db_epoch(), _ROTATION.c.lease_until > db_epoch() + LONGEST_LEASE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> 
     """Take the leases of rotations that are due at `now` and free, the longest waiting first."""
     due = (
         select(col(Rotation.id))
-        .where(col(Rotation.due_at) <= now, col(Rotation.lease_until) < db_epoch())
+        .where(col(Rotation.due_at) <= now, _FREE)
         .order_by(col(Rotation.due_at))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -154,11 +159,9 @@ def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor
 
 def seconds_to_next(tx: Tx, now: datetime) -> float | None:
     """How long until `claim_due` finds something: a due time comes, or the lease of something due runs out."""
-    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(col(Rotation.lease_until) < db_epoch()))
+    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(_FREE))
     leased = tx.session.scalar(
-        select(func.min(Rotation.lease_until) - db_epoch()).where(
-            col(Rotation.lease_until) >= db_epoch(), col(Rotation.due_at) <= now
-        )
+        select(func.min(Rotation.lease_until) - db_epoch()).where(not_(_FREE), col(Rotation.due_at) <= now)
     )
     waits = [(free - now).total_seconds()] if free else []
     return min(waits + ([float(leased)] if leased is not None else []), default=None)
@@ -166,7 +169,7 @@ def seconds_to_next(tx: Tx, now: datetime) -> float | None:
 
 _TAKE = (
     update(_ROTATION)
-    .where(_ROTATION.c.id == bindparam("rotation"), _ROTATION.c.lease_until < db_epoch())
+    .where(_ROTATION.c.id == bindparam("rotation"), _FREE)
     .values(
         lease_owner=bindparam("owner"),
         fence=_ROTATION.c.fence + 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.views import Status
+from store.journal import LONGEST_LEASE
 from store.tables import Rotation
 
 DUE_SOON = timedelta(days=1)
@@ -16,7 +17,7 @@ def status_of(rotation: Rotation, now: datetime) -> Status:
     creating = rotation.last_rotated_at is None
     if rotation.deletion is not None:
         return Status.DELETING
-    if rotation.lease_owner and rotation.lease_until > now.timestamp():
+    if rotation.lease_owner and 0 < rotation.lease_until - now.timestamp() <= LONGEST_LEASE:
         return Status.CREATING if creating else Status.ROTATING
     if rotation.rotation_status == "failed" or rotation.drift:
         return Status.FAILING
