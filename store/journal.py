@@ -1,69 +1,22 @@
-"""The journal of attempts and the lease that guards it.
-
-A lease is (owner, fence, expiry by the database's clock). Every write of an attempt names its lease and happens only
-while that still stands in the row, so a process that was stopped and woke up late cannot overwrite a successor.
-"""
+"""The journal of attempts: each step is written under the rotation's lease before the next one begins."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, not_, or_, select, update
-from sqlmodel import SQLModel, col
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlmodel import SQLModel
 
-from store import events, rotations, secrets
-from store.database import Tx, db_epoch
-from store.errors import LeaseBusy, LeaseLost
-from store.tables import Attempt, Connection, Rotation
+from store import events, jobs, leases, rotations, secrets
+from store.database import Tx
+from store.jobs import StoredCredential
+from store.leases import Lease
+from store.tables import Attempt, Rotation
 
-# The statements that every attempt runs through are made once, below the ORM: that is half the time of a rotation.
-_ROTATION, _ATTEMPT, _CREDENTIAL = (SQLModel.metadata.tables[name] for name in ("rotation", "attempt", "credential"))
-
-
-LONGEST_LEASE = 3660.0
-"""Seconds; no process takes one for longer. What ends later was taken before the clock was set back."""
-_FREE = or_(_ROTATION.c.lease_until < db_epoch(), _ROTATION.c.lease_until > db_epoch() + LONGEST_LEASE)
-
-
-@dataclass(frozen=True)
-class Lease:
-    rotation_id: str
-    owner: str
-    fence: int
-
-
-@dataclass(frozen=True)
-class StoredCredential:
-    values: Mapping[str, str] = field(repr=False)
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class OpenAttempt:
-    """A journaled attempt with its sealed parts opened."""
-
-    row: Attempt
-    candidate: StoredCredential
-    issued: StoredCredential | None
-    previous: StoredCredential | None
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that carrying out a rotation needs to know, read in one transaction."""
-
-    rotation: Rotation
-    connection: Connection
-    connection_secrets: Mapping[str, str] = field(repr=False)
-    credentials: Mapping[int, StoredCredential]
-    credential_parameters: Mapping[int, Mapping[str, Any]]
-    """The parameters each slot's credential was issued with."""
-    open: OpenAttempt | None
-    retiring: tuple[OpenAttempt, ...]
+_ATTEMPT = SQLModel.metadata.tables["attempt"]
 
 
 @dataclass(frozen=True)
@@ -86,250 +39,32 @@ class StepDone:
         }
 
 
-def claim(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease:
-    """Take the lease of one rotation. Raises LeaseBusy while somebody else holds it."""
-    lease = _take(tx, rotation_id, owner, seconds)
-    if lease is None:
-        raise LeaseBusy(
-            "Another process is working on this rotation; nothing was done.",
-            remedy="Wait for it to finish (at most a minute if it has died) and try again.",
-        )
-    return lease
-
-
-def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> list[Lease]:
-    """Take the leases of rotations that are due at `now` and free, the longest waiting first."""
-    due = (
-        select(col(Rotation.id))
-        .where(col(Rotation.due_at) <= now, _FREE)
-        .order_by(col(Rotation.due_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(tx.session.scalars(due))
-    taken = (_take(tx, rotation_id, owner, seconds) for rotation_id in ids)
-    return [lease for lease in taken if lease]
-
-
-def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> str | None:
-    """The published rotation whose credentials nobody has tried for longest, if that is too long; it counts as tried.
-
-    It takes no lease: a look must not keep a person waiting. What is failing or being deleted is left to others.
-    """
-    found = tx.session.scalars(
-        select(Rotation)
-        .where(
-            col(Rotation.last_rotated_at).is_not(None),
-            col(Rotation.deletion).is_(None),
-            col(Rotation.failures) == 0,
-            col(Rotation.checked_at) < checked_before,
-        )
-        .order_by(col(Rotation.checked_at))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).first()
-    if found is None:
-        return None
-    found.checked_at = now
-    return found.id
-
-
-def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor: str, now: datetime) -> None:
-    """What a look at both credentials found. Only what changed makes an event."""
-    rotation = hold(tx, lease)
-    news = [("failed", drift)] if drift and drift != rotation.drift else []
-    news += [("success", text) for text in healed]
-    if rotation.drift and not drift:
-        news.append(("success", "The published credential logs in again."))
-    rotation.drift, rotation.updated_at = drift, now
-    if healed:
-        settle_due(tx, rotation)
-    for result, message in news:
-        events.append(
-            tx,
-            at=now,
-            actor=actor,
-            action="secret-rotation-check-credentials",
-            result=result,
-            subject=rotation.name,
-            rotation_id=rotation.id,
-            message=message,
-        )
-
-
-def seconds_to_next(tx: Tx, now: datetime) -> float | None:
-    """How long until `claim_due` finds something: a due time comes, or the lease of something due runs out."""
-    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(_FREE))
-    leased = tx.session.scalar(
-        select(func.min(Rotation.lease_until) - db_epoch()).where(not_(_FREE), col(Rotation.due_at) <= now)
-    )
-    waits = [(free - now).total_seconds()] if free else []
-    return min(waits + ([float(leased)] if leased is not None else []), default=None)
-
-
-_TAKE = (
-    update(_ROTATION)
-    .where(_ROTATION.c.id == bindparam("rotation"), _FREE)
-    .values(
-        lease_owner=bindparam("owner"),
-        fence=_ROTATION.c.fence + 1,
-        lease_until=db_epoch() + bindparam("seconds"),
-    )
-    .returning(_ROTATION.c.fence)
-)
-
-
-def _take(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease | None:
-    fence = tx.connection.scalar(_TAKE, {"rotation": rotation_id, "owner": owner, "seconds": seconds})
-    return None if fence is None else Lease(rotation_id, owner, fence)
-
-
-def renew(tx: Tx, lease: Lease, seconds: float) -> None:
-    """Raises LeaseLost when somebody else has taken over."""
-    if tx.connection.scalar(_RENEW, {**_marks(lease), "seconds": seconds}) is None:
-        raise _lost()
-
-
-def release(tx: Tx, lease: Lease) -> None:
-    """Give the lease back; one that is lost already stays with its new owner."""
-    _update(tx, lease, lease_owner=None, lease_until=0.0)
-
-
-def taken_over(tx: Tx, lease: Lease) -> bool:
-    """Whether somebody else has had the lease since; otherwise it was given back, or the rotation was deleted."""
-    fence = tx.session.scalar(select(_ROTATION.c.fence).where(_ROTATION.c.id == lease.rotation_id))
-    return fence is not None and fence != lease.fence
-
-
-def hold(tx: Tx, lease: Lease) -> Rotation:
-    """The rotation's row, locked for this transaction. Raises LeaseLost."""
-    row = tx.session.get(Rotation, lease.rotation_id, populate_existing=True, with_for_update=True)
-    if row is None or row.fence != lease.fence or row.lease_owner != lease.owner:
-        raise _lost()
-    return row
-
-
-_HELD = and_(
-    _ROTATION.c.id == bindparam("held_rotation"),
-    _ROTATION.c.fence == bindparam("held_fence"),
-    _ROTATION.c.lease_owner == bindparam("held_owner"),
-)
-_CHECK = select(_ROTATION.c.id).where(_HELD).with_for_update()
-_UPDATE = update(_ROTATION).where(_HELD).returning(_ROTATION.c.id)
-_RENEW = _UPDATE.values(lease_until=db_epoch() + bindparam("seconds"))
-
-
-def _marks(lease: Lease) -> dict[str, Any]:
-    return {"held_rotation": lease.rotation_id, "held_fence": lease.fence, "held_owner": lease.owner}
-
-
-def _lost() -> LeaseLost:
-    return LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
-
-
-def _check(tx: Tx, lease: Lease) -> None:
-    """Lock the rotation's row for this transaction, like `hold`, without reading it."""
-    if tx.connection.scalar(_CHECK, _marks(lease)) is None:
-        raise _lost()
-
-
-def _update(tx: Tx, lease: Lease, **values: Any) -> bool:
-    return tx.connection.scalar(_UPDATE, {**_marks(lease), **values}) is not None
-
-
-def _fenced(tx: Tx, lease: Lease, **values: Any) -> None:
-    if not _update(tx, lease, **values):
-        raise _lost()
-
-
-_OF_ROTATION = and_(_ATTEMPT.c.rotation_id == bindparam("rotation"), _ATTEMPT.c.state.in_(("open", "retiring")))
-_JOB = (
-    select(Rotation, Connection, exists().where(_OF_ROTATION))
-    .join(Connection, col(Connection.id) == col(Rotation.connection_id))
-    .where(col(Rotation.id) == bindparam("rotation"))
-)
-_PENDING = select(Attempt).where(_OF_ROTATION).order_by(col(Attempt.started_at))
-_STORED = (
-    select(
-        _CREDENTIAL.c.slot,
-        _CREDENTIAL.c.id,
-        _CREDENTIAL.c.sealed_values,
-        _CREDENTIAL.c.expires_at,
-        _ATTEMPT.c.parameters,
-    )
-    .outerjoin(_ATTEMPT, _ATTEMPT.c.id == _CREDENTIAL.c.attempt_id)
-    .where(_CREDENTIAL.c.rotation_id == bindparam("rotation"))
-)
-
-
-def load(tx: Tx, rotation_id: str) -> Job:
-    rotation, connection, pending = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
-    secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
-    rows = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all() if pending else []
-    opened = [_opened(tx, row) for row in rows]
-    stored = tx.connection.execute(_STORED, {"rotation": rotation_id}).all()
-    return Job(
-        rotation=rotation,
-        connection=connection,
-        connection_secrets=json.loads(secret_part),
-        credentials={
-            row.slot: StoredCredential(rotations.opened_values(tx, row.id, row.sealed_values), row.expires_at)
-            for row in stored
-        },
-        credential_parameters={row.slot: row.parameters or rotation.parameters for row in stored},
-        open=next((a for a in opened if a.row.state == "open"), None),
-        retiring=tuple(a for a in opened if a.row.state == "retiring"),
-    )
-
-
-def _opened(tx: Tx, row: Attempt) -> OpenAttempt:
-    def part(sealed: bytes | None, name: str) -> StoredCredential | None:
-        return _unpack(tx.unseal(sealed, "attempt", row.id, name)) if sealed else None
-
-    candidate = part(row.sealed_candidate, "sealed_candidate")
-    assert candidate is not None
-    return OpenAttempt(
-        row, candidate, part(row.sealed_issued, "sealed_issued"), part(row.sealed_previous, "sealed_previous")
-    )
-
-
-def _pack(credential: StoredCredential) -> str:
-    expires = credential.expires_at.isoformat() if credential.expires_at else None
-    return json.dumps({"values": dict(credential.values), "expires_at": expires})
-
-
-def _unpack(text: str) -> StoredCredential:
-    data = json.loads(text)
-    expires = data["expires_at"]
-    return StoredCredential(data["values"], datetime.fromisoformat(expires) if expires else None)
-
-
 def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, done: StepDone) -> None:
     """The intent. From here on the loop resumes the attempt, whoever planned it, as soon as the lease is free."""
     attempt.steps = [done.as_json()]
-    attempt.sealed_candidate = tx.seal(_pack(candidate), "attempt", attempt.id, "sealed_candidate")
-    _fenced(tx, lease, due_at=attempt.started_at, retry_at=None, last_rotation_attempted_at=attempt.started_at)
+    attempt.sealed_candidate = tx.seal(jobs.pack(candidate), "attempt", attempt.id, "sealed_candidate")
+    leases.write(tx, lease, due_at=attempt.started_at, retry_at=None, last_rotation_attempted_at=attempt.started_at)
     tx.connection.execute(_PLAN, {column.name: getattr(attempt, column.name) for column in _ATTEMPT.columns})
 
 
 def guarded(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> Steps:
     """The slot may be replaced; when `done` carries a note, somebody still uses it and is about to notice."""
-    _fenced(tx, lease, guard_since=None)
+    leases.write(tx, lease, guard_since=None)
     steps = _write_steps(tx, attempt, [done], now, step="issue")
     if done.note:
-        _guard_event(tx, hold(tx, lease), "warning", done.note, attempt.actor, now)
+        _guard_event(tx, leases.hold(tx, lease), "warning", done.note, attempt.actor, now)
     return steps
 
 
 def postpone(tx: Tx, lease: Lease, attempt_id: str, *, note: str, due_at: datetime, actor: str, now: datetime) -> None:
     """Somebody still uses what is about to die: look again at `due_at`. Gives the lease back."""
-    rotation = hold(tx, lease)
+    rotation = leases.hold(tx, lease)
     attempt = tx.session.get_one(Attempt, attempt_id)
     attempt.message, attempt.updated_at = note[:1024], now
     if rotation.guard_since is None:
         rotation.guard_since = now
         _guard_event(tx, rotation, "postponed", note, actor, now)
-    rotation.due_at, rotation.updated_at = _next_moment(tx, rotation, due_at), now
+    rotation.due_at, rotation.updated_at = next_moment(tx, rotation, due_at), now
     rotation.lease_owner, rotation.lease_until = None, 0.0
 
 
@@ -351,7 +86,7 @@ _RETIRING = select(func.min(_ATTEMPT.c.retire_after)).where(
 )
 
 
-def _next_moment(tx: Tx, rotation: Rotation, due_at: datetime | None) -> datetime | None:
+def next_moment(tx: Tx, rotation: Rotation, due_at: datetime | None) -> datetime | None:
     """`due_at`, or earlier when something waits to be retired."""
     retiring = tx.connection.scalar(_RETIRING, {"rotation": rotation.id})
     return min((moment for moment in (due_at, retiring) if moment), default=None)
@@ -361,7 +96,7 @@ def issued(
     tx: Tx, lease: Lease, attempt: Attempt, credential: StoredCredential, done: StepDone, now: datetime
 ) -> Steps:
     """What came back from the target, sealed into the attempt at once."""
-    sealed = tx.seal(_pack(credential), "attempt", attempt.id, "sealed_issued")
+    sealed = tx.seal(jobs.pack(credential), "attempt", attempt.id, "sealed_issued")
     return _advance(tx, lease, attempt, done, now, step="verify", sealed_issued=sealed)
 
 
@@ -373,7 +108,7 @@ Steps = list[dict[str, Any]]
 
 def _advance(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
     """Write under the lease that a step is done."""
-    _check(tx, lease)
+    leases.lock(tx, lease)
     return _write_steps(tx, attempt, [done], now, **columns)
 
 
@@ -430,7 +165,7 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
         changes["due_at"] = min(filter(None, (next_at, p.others_retire_at, mine)), default=None)
     if p.release:
         changes |= {"lease_owner": None, "lease_until": 0.0}
-    _fenced(tx, lease, **changes)
+    leases.write(tx, lease, **changes)
     rotations.put_credential(
         tx,
         id=p.new_id(),
@@ -456,7 +191,7 @@ def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:
         "state": "retiring",
         "retire_after": p.retire_after,
         "previous_parameters": dict(p.previous_parameters) if p.previous_parameters is not None else None,
-        "sealed_previous": tx.seal(_pack(p.previous), "attempt", p.attempt.id, "sealed_previous"),
+        "sealed_previous": tx.seal(jobs.pack(p.previous), "attempt", p.attempt.id, "sealed_previous"),
     }
 
 
@@ -501,7 +236,7 @@ def drop_slot(
     now: datetime,
 ) -> None:
     """A slot whose credential belongs to a former principal: empty it, and journal the credential for retirement."""
-    rotation = hold(tx, lease)
+    rotation = leases.hold(tx, lease)
     attempt = Attempt(
         id=attempt_id,
         rotation_id=rotation.id,
@@ -512,8 +247,8 @@ def drop_slot(
         step="retire",
         started_at=now,
         updated_at=now,
-        sealed_candidate=tx.seal(_pack(credential), "attempt", attempt_id, "sealed_candidate"),
-        sealed_previous=tx.seal(_pack(credential), "attempt", attempt_id, "sealed_previous"),
+        sealed_candidate=tx.seal(jobs.pack(credential), "attempt", attempt_id, "sealed_candidate"),
+        sealed_previous=tx.seal(jobs.pack(credential), "attempt", attempt_id, "sealed_previous"),
         parameters=dict(parameters),
         previous_parameters=dict(parameters),
         retire_after=retire_after,
@@ -521,15 +256,15 @@ def drop_slot(
     tx.session.add(attempt)
     rotations.empty_slot(tx, rotation.id, slot)
     tx.session.flush()
-    rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
+    rotation.due_at = next_moment(tx, rotation, rotation.next_rotation_at)
 
 
 def abandon(tx: Tx, attempt_id: str, now: datetime) -> None:
     """An open attempt for somebody who is no longer rotated: whatever it issued is to be retired."""
     row = tx.session.get_one(Attempt, attempt_id)
-    opened = _opened(tx, row)
+    opened = jobs.opened(tx, row)
     held = opened.issued or opened.candidate
-    row.sealed_previous = tx.seal(_pack(held), "attempt", row.id, "sealed_previous")
+    row.sealed_previous = tx.seal(jobs.pack(held), "attempt", row.id, "sealed_previous")
     row.previous_parameters = dict(row.parameters)
     row.state, row.step, row.retire_after, row.updated_at = "retiring", "retire", now, now
     row.message = "Abandoned: an edit changed who is rotated."
@@ -570,7 +305,7 @@ class Failure:
 
 def fail(tx: Tx, lease: Lease, f: Failure) -> None:
     """Record a failure and give the lease back; the published credential is untouched."""
-    rotation = hold(tx, lease)
+    rotation = leases.hold(tx, lease)
     attempt = tx.session.get_one(Attempt, f.attempt_id)
     attempt.error, attempt.message = f.kind, f.message[:1024]
     attempt.tries += 1
@@ -581,7 +316,7 @@ def fail(tx: Tx, lease: Lease, f: Failure) -> None:
     rotation.last_rotation_message = f.message[:1024]
     rotation.last_rotation_job_id = f.attempt_id
     rotation.failures += 1
-    rotation.due_at, rotation.retry_at = _next_moment(tx, rotation, f.due_at), f.retry_at
+    rotation.due_at, rotation.retry_at = next_moment(tx, rotation, f.due_at), f.retry_at
     rotation.next_rotation_at = f.next_rotation_at
     rotation.updated_at = f.now
     rotation.lease_owner, rotation.lease_until = None, 0.0
@@ -603,7 +338,7 @@ def defer(
 
     `unless_published`: it is no failure when nothing but clean-up is left to be done.
     """
-    rotation = hold(tx, lease)
+    rotation = leases.hold(tx, lease)
     rotation.due_at, rotation.updated_at = due_at(rotation.failures + 1), now
     rotation.lease_owner, rotation.lease_until = None, 0.0
     if unless_published and not _unfinished(tx, rotation, now):
@@ -634,89 +369,7 @@ def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: dat
 
 def retire_failed(tx: Tx, lease: Lease, attempt_id: str, message: str, retry_at: datetime, now: datetime) -> None:
     """Not a failed rotation: the new credential is published; only the clean-up is tried again."""
-    hold(tx, lease)
+    leases.hold(tx, lease)
     attempt = tx.session.get_one(Attempt, attempt_id)
     attempt.tries += 1
     attempt.message, attempt.updated_at, attempt.retire_after = message[:1024], now, retry_at
-
-
-def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
-    """Forget a rotation whose creation failed before the target changed; False when there is something to keep."""
-    rotation = rotations.get(tx, rotation_id, lock=True)
-    if rotation is None or rotation.last_rotated_at is not None or rotation.lease_owner is not None:
-        return False
-    if rotations.credentials(tx, rotation_id) or rotations.open_attempt(tx, rotation_id):
-        return False
-    secrets.remove(tx, rotation_id)
-    rotations.delete(tx, rotation_id)
-    return True
-
-
-def reschedule(tx: Tx, lease: Lease) -> None:
-    """Nothing is left to do before the next scheduled run, but perhaps something to retire. Gives the lease back."""
-    rotation = hold(tx, lease)
-    rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
-    rotation.lease_owner, rotation.lease_until = None, 0.0
-
-
-def ask_deletion(tx: Tx, lease: Lease, *, revoke: bool, delete_secrets: bool, now: datetime) -> None:
-    """The intent to delete; the loop carries it out when this process dies."""
-    _fenced(tx, lease, deletion={"revoke": revoke, "delete_secrets": delete_secrets}, due_at=now)
-
-
-def deletion_failed(
-    tx: Tx, lease: Lease, *, message: str, retry_at: datetime | None, actor: str, now: datetime
-) -> None:
-    """Keep the intent when `retry_at` is given, withdraw it otherwise; give the lease back."""
-    rotation = hold(tx, lease)
-    rotation.failures += 1
-    rotation.last_rotation_message, rotation.updated_at = message[:1024], now
-    rotation.retry_at, rotation.due_at = retry_at, retry_at
-    if retry_at is None:
-        rotation.deletion = None
-        unfinished = rotations.open_attempt(tx, rotation.id) is not None
-        rotation.due_at = _next_moment(tx, rotation, now if unfinished else rotation.next_rotation_at)
-    rotation.lease_owner, rotation.lease_until = None, 0.0
-    events.append(
-        tx,
-        at=now,
-        actor=actor,
-        action="delete-secret-rotation",
-        result="failed",
-        subject=rotation.name,
-        rotation_id=rotation.id,
-        message=message,
-    )
-
-
-def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datetime) -> None:
-    """The rotation with its credentials and attempts; mapped secrets go too, or become plain ones."""
-    rotation = hold(tx, lease)
-    if delete_secrets:
-        secrets.remove(tx, rotation.id)
-    else:
-        secrets.detach(tx, rotation.id)
-    events.append(
-        tx,
-        at=now,
-        actor=actor,
-        action="delete-secret-rotation",
-        result="success",
-        subject=rotation.name,
-        rotation_id=rotation.id,
-    )
-    rotations.delete(tx, rotation.id)
-
-
-def settle_due(tx: Tx, rotation: Rotation) -> None:
-    """After an edit of the schedule: what is unfinished goes on as it was, everything else as scheduled."""
-    unfinished = rotation.last_rotated_at is None or rotation.succession is not None
-    if not unfinished and rotations.open_attempt(tx, rotation.id) is None:
-        rotation.due_at = _next_moment(tx, rotation, rotation.next_rotation_at)
-
-
-def succeed(tx: Tx, lease: Lease) -> None:
-    """An edit of who is rotated has nothing left to issue."""
-    rotation = hold(tx, lease)
-    if rotation.succession is not None:
-        rotation.parameters, rotation.succession = rotation.succession, None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from app.service import Service, open_service
 from app.settings import load_settings
-from store import events, journal, rekey, rotations, secrets
+from store import events, jobs, rekey, rotations, secrets
 from store.database import Tx
-from store.journal import Job
+from store.jobs import Job
 from store.tables import Attempt, Rotation
 
 _PUBLISHED = ("create-secret-rotation", "secret-rotation-rotate-secrets")
@@ -75,7 +75,7 @@ def look(tx: Tx, former: str = "") -> Look:
     attempts, mapped = rotations.attempts(tx, rotation_id, _MANY), secrets.of_rotation(tx, rotation_id)
     values = {s.field: secrets.value(tx, s.folder_id, s.name) for s in mapped}
     return Look(
-        job=journal.load(tx, rotation_id) if found else None,
+        job=jobs.load(tx, rotation_id) if found else None,
         attempts=tuple(attempts),
         published={name: value for name, value in values.items() if name and value is not None},
         publications=publications,

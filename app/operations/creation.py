@@ -22,10 +22,10 @@ from app.rotation.redact import redact
 from app.views import Outlook
 from providers.base import Check, CheckResult, Preparable, Preparation, Problem, Provider, Target
 from providers.registry import provider as provider_of
-from store import connections, journal, projects, rotations, secrets
+from store import connections, lifecycle, projects, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
-from store.journal import Lease
+from store.leases import Lease
 from store.tables import Connection, Environment, Rotation
 
 
@@ -84,7 +84,7 @@ class Creation:
         try:
             await engine.carry_out(lease, CREATE, self.context.actor, listener)
         except RotationFailed as failure:
-            if await self.context.store.awrite(lambda tx: journal.withdraw_creation(tx, lease.rotation_id)):
+            if await self.context.store.awrite(lambda tx: lifecycle.withdraw_creation(tx, lease.rotation_id)):
                 # The last line tells when it is tried again, but nothing is left to try.
                 remedy = failure.remedy.rpartition("\n")[0]
                 message = f"Not created, and nothing was changed: {failure.message}"

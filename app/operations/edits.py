@@ -29,10 +29,10 @@ from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
-from store import connections, events, journal, projects, rotations, secrets
+from store import connections, events, journal, leases, lifecycle, projects, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
-from store.journal import Lease
+from store.leases import Lease
 from store.tables import Connection, Rotation
 
 
@@ -84,7 +84,7 @@ class Edits:
             engine = self.context.engine
             found = rotation_by(tx, ref)
             lease = engine.claim_in(tx, found.id)
-            row = journal.hold(tx, lease)
+            row = leases.hold(tx, lease)
             self._move(tx, row, body)
             row.lease_owner, row.lease_until = None, 0.0
             document = document_of(tx, row)
@@ -149,7 +149,7 @@ class Edits:
             lease = engine.claim_in(tx, rotation_id)
             if self._apply(tx, lease, kind, change):
                 return lease
-            journal.release(tx, lease)
+            leases.release(tx, lease)
             return None
 
         try:
@@ -159,7 +159,7 @@ class Edits:
 
     def _apply(self, tx: Tx, lease: Lease, kind: Provider, change: _Change) -> bool:
         """Whether the edit is to be carried out at the target, too."""
-        now, row = self.context.clock(), journal.hold(tx, lease)
+        now, row = self.context.clock(), leases.hold(tx, lease)
         _refuse(tx, kind, row, change)
         body, given = change.body, change.given
         if "name" in given and body.name:
@@ -293,4 +293,4 @@ def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation) -> None:
         row.next_rotation_at = schedule.next_when_enabled(
             row.last_rotated_at, row.is_last_rotation_manual, row.rotation_interval, time_of_day(row)
         )
-    journal.settle_due(tx, row)
+    lifecycle.settle_due(tx, row)

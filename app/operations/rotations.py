@@ -18,10 +18,11 @@ from app.rotation.redact import redact
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of
-from store import events, journal, rotations
+from store import events, jobs, lifecycle, rotations
 from store.database import Tx
 from store.errors import LeaseBusy
-from store.journal import Job, Lease
+from store.jobs import Job
+from store.leases import Lease
 from store.tables import Rotation
 
 
@@ -111,7 +112,7 @@ class Rotations:
         """Log in with what the store holds for each slot; changes nothing. Drift is a slot with `ok` False."""
 
         def look(tx: Tx) -> Job:
-            return journal.load(tx, rotation_by(tx, ref).id)
+            return jobs.load(tx, rotation_by(tx, ref).id)
 
         job = await self.context.store.aread(look)
         results = [await self._check_slot(job, slot) for slot in sorted(job.credentials)]
@@ -150,7 +151,7 @@ class Rotations:
             row = rotation_by(tx, ref)
             lease = engine.claim_in(tx, row.id)
             before = document_of(tx, row)
-            journal.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
+            lifecycle.ask_deletion(tx, lease, revoke=revoke, delete_secrets=delete_secrets, now=now)
             return before, lease
 
         engine = self.context.engine

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from providers.base import Provider
-from store.journal import Job, OpenAttempt, StoredCredential
+from store.jobs import Job, OpenAttempt, StoredCredential
 
 SCHEDULE, MANUAL, CREATE, EDIT, HEAL = "schedule", "manual", "create", "edit", "heal"
 RESUME = "resume"

@@ -35,10 +35,11 @@ from providers.base import (
     TargetError,
     TargetRefused,
 )
-from store import journal
+from store import journal, leases
 from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError
-from store.journal import Failure, Job, OpenAttempt, Publication, StepDone, StoredCredential
+from store.jobs import Job, OpenAttempt, StoredCredential
+from store.journal import Failure, Publication, StepDone
 from store.tables import Attempt, Rotation
 
 Clock = Callable[[], datetime]
@@ -342,7 +343,7 @@ class AttemptRun:
         return redact(text, [*mine, *secrets_of(around.job, around.provider)])
 
     @property
-    def _lease(self) -> journal.Lease:
+    def _lease(self) -> leases.Lease:
         return self.around.held.lease
 
     def _now(self) -> datetime:

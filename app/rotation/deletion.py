@@ -8,7 +8,7 @@ from app.rotation.attempt import Surroundings, secrets_of
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from providers.base import Credential, CredentialRefused, Outcome, TargetError
-from store import journal
+from store import lifecycle
 from store.database import Tx
 
 
@@ -25,7 +25,7 @@ async def delete(around: Surroundings, actor: str) -> None:
     delete_secrets, now = job.rotation.deletion["delete_secrets"], around.clock()
 
     def gone(tx: Tx) -> None:
-        journal.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now)
+        lifecycle.delete(tx, lease, delete_secrets=delete_secrets, actor=actor, now=now)
         reached("delete.uncommitted")
 
     await around.store.awrite(gone)
@@ -66,7 +66,7 @@ async def _record_failure(around: Surroundings, error: TargetError, actor: str) 
     if error.transient or error.outcome is Outcome.UNKNOWN or too_late:
         retry_at = now + schedule.backoff(rotation.failures + 1, around.random.uniform)
     await around.store.awrite(
-        lambda tx: journal.deletion_failed(tx, lease, message=message, retry_at=retry_at, actor=actor, now=now)
+        lambda tx: lifecycle.deletion_failed(tx, lease, message=message, retry_at=retry_at, actor=actor, now=now)
     )
     around.held.returned = True
     outlook = "The rotation was kept and goes on as before. Delete without revoking, or mend this first."

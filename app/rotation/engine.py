@@ -37,10 +37,11 @@ from app.rotation.targets import Targets
 from app.views import Progress
 from providers.base import Credential, CredentialRefused, Provider, Target, TargetError
 from providers.registry import provider as provider_of
-from store import journal
+from store import jobs, journal, leases, lifecycle
 from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError, StoreUnavailable
-from store.journal import Job, Lease, OpenAttempt, StoredCredential
+from store.jobs import Job, OpenAttempt, StoredCredential
+from store.leases import Lease
 
 Claim = Callable[[Tx], Lease]
 
@@ -62,7 +63,7 @@ class Engine:
 
     def claim_in(self, tx: Tx, rotation_id: str) -> Lease:
         """Raises LeaseBusy."""
-        return journal.claim(tx, rotation_id, self.owner, self.lease_seconds)
+        return leases.claim(tx, rotation_id, self.owner, self.lease_seconds)
 
     async def claim(self, rotation_id: str) -> Lease:
         """Raises LeaseBusy."""
@@ -73,7 +74,7 @@ class Engine:
     async def claim_due(self, limit: int) -> list[Lease]:
         now, owner, seconds = self.clock(), self.owner, self.lease_seconds
         return await claiming(
-            self.store, lambda tx: journal.claim_due(tx, owner, now, seconds, limit), lambda due: due, durable=False
+            self.store, lambda tx: leases.claim_due(tx, owner, now, seconds, limit), lambda due: due, durable=False
         )
 
     async def rotate(self, claim: Claim, actor: str, listener: Listener = nobody, *, force: bool = False) -> str:
@@ -127,7 +128,7 @@ class Engine:
     async def next_unchecked(self, older_than: timedelta) -> str | None:
         """The rotation that `checkup` should look at now, if any; it counts as looked at."""
         now = self.clock()
-        return await self.store.awrite(lambda tx: journal.next_unchecked(tx, now - older_than, now))
+        return await self.store.awrite(lambda tx: lifecycle.next_unchecked(tx, now - older_than, now))
 
     async def checkup(
         self, rotation_id: str, actor: str, listener: Listener = nobody, *, heal_active: bool = False
@@ -136,7 +137,7 @@ class Engine:
 
         The lease is taken only when there is something to write. Raises LeaseBusy, LeaseLost, RotationFailed.
         """
-        job = await self.store.aread(lambda tx: journal.load(tx, rotation_id))
+        job = await self.store.aread(lambda tx: jobs.load(tx, rotation_id))
         target = await self.targets.get(job.connection, job.connection_secrets)
         refused = await refusals(job, provider_of(job.rotation.type), target)
         if not refused and job.rotation.drift is None:
@@ -200,7 +201,7 @@ class Work:
         else:
             await self._go_on(around)
         if not self.held.returned:
-            await self.engine.store.awrite(lambda tx: journal.reschedule(tx, self.held.lease))
+            await self.engine.store.awrite(lambda tx: lifecycle.reschedule(tx, self.held.lease))
             self.held.returned = True
 
     async def _begin(self, begun: Begun | None) -> tuple[Surroundings, Begun]:
@@ -228,7 +229,7 @@ class Work:
             await self._drop(around.job, slot)
         left = fills(around.job, around.provider, trigger, self.engine.clock())
         if not left and around.job.rotation.succession is not None:
-            await self.engine.store.awrite(lambda tx: journal.succeed(tx, self.held.lease))
+            await self.engine.store.awrite(lambda tx: lifecycle.succeed(tx, self.held.lease))
         await self._fill(around, left)
 
     async def mend(self, seen: Job, refused: Mapping[int, str], *, heal_active: bool) -> None:
@@ -248,7 +249,7 @@ class Work:
             elif active:
                 drift = f"The published credential of {identity} no longer logs in: {refusal}"
         await self.engine.store.awrite(
-            lambda tx: journal.checked(
+            lambda tx: lifecycle.checked(
                 tx, self.held.lease, drift=drift, healed=healed, actor=self.actor, now=self.engine.clock()
             )
         )
@@ -312,7 +313,7 @@ class Work:
     async def _look(self) -> Surroundings:
         """Everything the work needs, as it is now."""
         rotation_id = self.held.lease.rotation_id
-        return await self._around(await self.engine.store.aread(lambda tx: journal.load(tx, rotation_id)))
+        return await self._around(await self.engine.store.aread(lambda tx: jobs.load(tx, rotation_id)))
 
     async def _around(self, job: Job) -> Surroundings:
         engine = self.engine

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from store import journal
+from store import leases
 from store.database import Store, Tx
 from store.errors import LeaseLost, StoreError, StoreUnavailable
-from store.journal import Lease
+from store.leases import Lease
 
 T = TypeVar("T")
 
@@ -57,11 +57,11 @@ async def holding(store: Store, lease: Lease, seconds: float) -> AsyncIterator[H
         renewing.cancel()
         if not held.returned:
             with contextlib.suppress(StoreUnavailable):  # it expires by itself
-                await asyncio.shield(store.awrite(lambda tx: journal.release(tx, lease), durable=False))
+                await asyncio.shield(store.awrite(lambda tx: leases.release(tx, lease), durable=False))
 
 
 async def claiming(
-    store: Store, claim: Callable[[Tx], T], leases: Callable[[T], Iterable[Lease]], *, durable: bool = True
+    store: Store, claim: Callable[[Tx], T], held: Callable[[T], Iterable[Lease]], *, durable: bool = True
 ) -> T:
     """Take leases in a transaction of the caller's. Whoever is cancelled meanwhile leaves none behind."""
     writing = asyncio.ensure_future(store.awrite(claim, durable=durable))
@@ -69,8 +69,8 @@ async def claiming(
         return await asyncio.shield(writing)
     except asyncio.CancelledError:
         with contextlib.suppress(StoreError):
-            for lease in leases(await writing):
-                await store.awrite(partial(journal.release, lease=lease))
+            for lease in held(await writing):
+                await store.awrite(partial(leases.release, lease=lease))
         raise
 
 
@@ -79,10 +79,10 @@ async def _renew(store: Store, held: Held, work: asyncio.Task[Any]) -> None:
         await asyncio.sleep(held.seconds / 3)
         try:
             started = elapsed()
-            await store.awrite(lambda tx: journal.renew(tx, held.lease, held.seconds), durable=False)
+            await store.awrite(lambda tx: leases.renew(tx, held.lease, held.seconds), durable=False)
             held.renewed_at = started
         except LeaseLost:
-            if held.returned or not await store.aread(partial(journal.taken_over, lease=held.lease)):
+            if held.returned or not await store.aread(partial(leases.taken_over, lease=held.lease)):
                 return
             held.lost = True
             work.cancel()

@@ -12,9 +12,10 @@ from app.rotation.attempt import Telling, new_id
 from app.rotation.targets import Targets
 from providers.base import CandidateRequest, Guarded, Provider
 from providers.registry import provider as provider_of
-from store import journal
+from store import jobs, journal
 from store.database import Tx
-from store.journal import Job, Lease, OpenAttempt, StoredCredential
+from store.jobs import Job, OpenAttempt, StoredCredential
+from store.leases import Lease
 from store.tables import Attempt
 
 
@@ -30,7 +31,7 @@ class Planner:
 
     def begin(self, tx: Tx, lease: Lease, timing: Telling) -> Begun:
         """See what a rotation needs; where nothing else comes first, its first attempt is journaled at once."""
-        job = journal.load(tx, lease.rotation_id)
+        job = jobs.load(tx, lease.rotation_id)
         provider = provider_of(job.rotation.type)
         self.targets.check(job.connection, job.connection_secrets)
         left = fills_at_once(job, provider, self.trigger, self.now)

@@ -18,10 +18,10 @@ from app.errors import Postponed, RotationFailed, explain
 from app.rotation.agenda import SCHEDULE
 from app.rotation.attempt import Listener
 from app.rotation.engine import Engine, nobody
-from store import journal
+from store import leases
 from store.changes import ChangeWatch
 from store.errors import LeaseBusy, LeaseLost, StoreError
-from store.journal import Lease
+from store.leases import Lease
 
 log = logging.getLogger("keyturn.scheduler")
 
@@ -130,7 +130,7 @@ class Scheduler:
         if len(self._running) >= self.concurrency:
             return LONGEST_PAUSE
         now = self.engine.clock()
-        seconds = await self.engine.store.aread(lambda tx: journal.seconds_to_next(tx, now))
+        seconds = await self.engine.store.aread(lambda tx: leases.seconds_to_next(tx, now))
         return LONGEST_PAUSE if seconds is None else min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)
 
     async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float) -> None:

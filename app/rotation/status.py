@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.views import Status
-from store.journal import LONGEST_LEASE
+from store.leases import LONGEST_LEASE
 from store.tables import Rotation
 
 DUE_SOON = timedelta(days=1)

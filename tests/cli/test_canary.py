@@ -17,7 +17,7 @@ import psutil
 from psycopg import sql
 
 from app.service import Service
-from store import journal
+from store import jobs
 from tests.cli.ground import Ground, Ran, Running, keyturn, make_due, process, with_service
 from tests.conftest import Database
 
@@ -79,7 +79,7 @@ class Watch:
 
                 found = []
                 for row in rotations.list_all(tx):
-                    job = journal.load(tx, row.id)
+                    job = jobs.load(tx, row.id)
                     parts = [*job.credentials.values()]
                     for attempt in (*job.retiring, *([job.open] if job.open else [])):
                         parts += [part for part in (attempt.candidate, attempt.issued, attempt.previous) if part]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store import journal
+from store import leases
 from tests.cli.ground import Ground, done, keyturn, on_terminal, with_service, without_secrets
 from tests.cli.test_output import RFC3339
 
@@ -231,7 +231,7 @@ def test_delete_on_a_terminal_asks_for_the_name(connected: Ground) -> None:
 
 def test_one_that_is_being_worked_on_is_busy(connected: Ground) -> None:
     document = connected.create()
-    with_service(lambda service: service.store.write(lambda tx: journal.claim(tx, document["id"], "another", 600)))
+    with_service(lambda service: service.store.write(lambda tx: leases.claim(tx, document["id"], "another", 600)))
     for words in (["rotate", NAME], ["pause", NAME], ["resume", NAME], ["delete", NAME, "--yes"]):
         ran = keyturn("rotations", *words)
         assert (ran.code, ran.out) == (4, "")

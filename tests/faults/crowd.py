@@ -20,9 +20,9 @@ from sqlmodel import col, select
 
 from app.errors import EXIT_BUSY
 from app.service import Service
-from store import events, journal, rotations, secrets
+from store import events, jobs, rotations, secrets
 from store.database import Tx
-from store.journal import Job
+from store.jobs import Job
 from store.tables import Attempt, Rotation, SecretVersion
 from tests.cli.ground import DEADLINE, ROOT, Ran, command
 from tests.cli.ground import process as fresh_process
@@ -181,7 +181,7 @@ class Seen:
 
 def seen(service: Service, rotation_id: str) -> Seen:
     def look(tx: Tx) -> Seen:
-        job = journal.load(tx, rotation_id)
+        job = jobs.load(tx, rotation_id)
         mapped = {row.field or "": row for row in secrets.of_rotation(tx, rotation_id)}
         versions = {name: _versions(tx, row.id) for name, row in mapped.items()}
         values = {

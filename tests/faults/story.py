@@ -10,9 +10,9 @@ from typing import Any, cast
 from sqlmodel import col, select, update
 
 from app.service import Service
-from store import journal
+from store import jobs
 from store.database import Tx
-from store.journal import Job
+from store.jobs import Job
 from store.tables import Attempt, Rotation
 from tests.rotation.conftest import Clock, published
 from tests.rotation.model import World
@@ -20,7 +20,7 @@ from tests.rotation.model import World
 
 def job_of(service: Service, rotation_id: str) -> Job:
     """All of a rotation, opened: raises when a sealed value does not open."""
-    return service.store.read(lambda tx: journal.load(tx, rotation_id))
+    return service.store.read(lambda tx: jobs.load(tx, rotation_id))
 
 
 def make_due(service: Service, rotation_id: str, clock: Clock) -> datetime:

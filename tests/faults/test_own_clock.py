@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import col, select, update
@@ -14,14 +15,14 @@ from app.errors import Busy
 from app.service import Service
 from screens import look
 from screens.wizard import clock as wizard_clock
-from store import journal
+from store import leases
 from store.database import Tx, db_epoch
 from store.tables import Attempt, Rotation
 from tests.faults.story import assert_whole, job_of, make_due, runs_for
 from tests.rotation.conftest import Clock, Ground, published
 from tests.rotation.model import World
 
-DAILY = {"rotationInterval": 1}
+DAILY: dict[str, Any] = {"rotationInterval": 1}
 GRID = timedelta(days=30)
 
 
@@ -98,7 +99,7 @@ async def test_the_lease_of_a_dead_process_does_not_outlive_a_jump_back_by_hours
     created = await ground.create(service)
     due = make_due(service, created.id, clock)
     before = await published(service)
-    service.store.write(lambda tx: journal.claim(tx, created.id, "a process that died", 30.0))
+    service.store.write(lambda tx: leases.claim(tx, created.id, "a process that died", 30.0))
     with pytest.raises(Busy):
         await service.rotations.pause("app")
     # The machine's clock went back by three hours: so much further ahead the lease now ends.
@@ -112,7 +113,7 @@ async def test_the_lease_of_a_dead_process_does_not_outlive_a_jump_back_by_hours
 
 async def test_a_lease_of_any_length_that_may_be_set_is_respected(ground: Ground, service: Service) -> None:
     created = await ground.create(service)
-    service.store.write(lambda tx: journal.claim(tx, created.id, "somebody", 3600.0))
+    service.store.write(lambda tx: leases.claim(tx, created.id, "somebody", 3600.0))
     with pytest.raises(Busy):
         await service.rotations.rotate("app")
     left = service.store.read(lambda tx: tx.session.scalar(select(col(Rotation.lease_until) - db_epoch())))

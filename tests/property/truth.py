@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from providers.registry import provider as provider_of
-from store import journal, rotations, secrets
+from store import jobs, rotations, secrets
 from store.database import Store, Tx
-from store.journal import Job, OpenAttempt, StoredCredential
+from store.jobs import Job, OpenAttempt, StoredCredential
 from store.tables import Rotation
 from tests.property.target import Login, Place
 
@@ -116,7 +116,7 @@ class Truth:
     def _one(self, tx: Tx, row: Rotation, runs: list[Run]) -> Look:
         values = secrets.values(tx, row.folder_id)
         mapped = {key: values[name] for key, name in row.secrets_mapping.items() if name in values}
-        return Look(journal.load(tx, row.id), mapped, tuple(runs))
+        return Look(jobs.load(tx, row.id), mapped, tuple(runs))
 
     def check(self, began: datetime, now: datetime, dead: set[str]) -> None:
         """`began`: when the step began; `dead`: who may have left a lease behind."""

@@ -11,7 +11,7 @@ import pytest
 from app.errors import Busy, InvalidInput, NotFound, RotationFailed
 from app.service import Service
 from app.views import Place, Status
-from store import journal
+from store import leases
 from tests.rotation.conftest import PLACE, Clock, Ground, published
 from tests.rotation.model import World, lost_answer, unreachable
 
@@ -229,7 +229,7 @@ async def test_a_move_never_overwrites_what_another_rotation_owns(ground: Ground
 
 async def test_edits_and_moves_are_busy_while_an_attempt_runs(ground: Ground, service: Service) -> None:
     created = await ground.create(service)
-    service.store.write(lambda tx: journal.claim(tx, created.id, "somebody", 30))
+    service.store.write(lambda tx: leases.claim(tx, created.id, "somebody", 30))
     with pytest.raises(Busy):
         await service.edits.edit("app", {"rotationInterval": 7})
     with pytest.raises(Busy):

@@ -13,7 +13,7 @@ import pytest
 from app.errors import Busy, InvalidInput, RotationFailed
 from app.service import Service
 from app.views import Progress, Status
-from store import journal
+from store import leases
 from tests.rotation.conftest import PLACE, Clock, Ground, published
 from tests.rotation.model import World, forbidden, lost_answer, unreachable
 
@@ -325,21 +325,21 @@ async def test_a_lost_answer_when_a_key_was_made_leaves_no_orphan(
 async def test_while_one_works_others_are_busy(ground: Ground, service: Service) -> None:
     created = await ground.create(service)
     store, engine = service.store, service.context.engine
-    lease = store.write(lambda tx: journal.claim(tx, created.id, "somebody", 30))
+    lease = store.write(lambda tx: leases.claim(tx, created.id, "somebody", 30))
     other = ground.start()
     for call in (other.rotations.rotate, other.rotations.pause, other.rotations.delete):
         with pytest.raises(Busy):
             await call("app")
     assert await status(service) is Status.ROTATING
-    store.write(lambda tx: journal.release(tx, lease))
+    store.write(lambda tx: leases.release(tx, lease))
     await engine.rotate(lambda tx: engine.claim_in(tx, created.id), "test")
 
 
 async def test_a_process_that_lost_its_lease_writes_nothing(ground: Ground, service: Service, world: World) -> None:
     created = await ground.create(service)
     store = service.store
-    stale = store.write(lambda tx: journal.claim(tx, created.id, "sleeper", -1.0))
-    store.write(lambda tx: journal.claim(tx, created.id, "successor", 30))
+    stale = store.write(lambda tx: leases.claim(tx, created.id, "sleeper", -1.0))
+    store.write(lambda tx: leases.claim(tx, created.id, "successor", 30))
     from app.rotation.agenda import MANUAL
     from store.errors import LeaseLost
 

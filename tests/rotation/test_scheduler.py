@@ -12,7 +12,7 @@ import pytest
 from app.rotation import scheduler as loop
 from app.service import Service
 from app.views import Status
-from store import journal
+from store import leases
 from tests.rotation.conftest import Clock, Ground, published
 from tests.rotation.model import World, unreachable
 
@@ -110,7 +110,7 @@ async def test_the_lease_of_a_dead_process_is_waited_for_and_taken_over(
 ) -> None:
     created = await ground.create(service)
     clock.now = DUE
-    service.store.write(lambda tx: journal.claim(tx, created.id, "a process that died", 0.7))
+    service.store.write(lambda tx: leases.claim(tx, created.id, "a process that died", 0.7))
     async with running(service, outcomes):
         assert await asyncio.wait_for(outcomes.get(), DEADLINE) is None
     assert (await service.rotations.document("app")).active_index == 1
