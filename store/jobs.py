@@ -73,7 +73,7 @@ def load(tx: Tx, rotation_id: str) -> Job:
     rotation, connection, pending = tx.session.execute(_JOB, {"rotation": rotation_id}).one()
     secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
     rows = tx.session.scalars(_PENDING, {"rotation": rotation_id}).all() if pending else []
-    opened = [opened(tx, row) for row in rows]
+    attempts = [opened(tx, row) for row in rows]
     stored = tx.connection.execute(_STORED, {"rotation": rotation_id}).all()
     return Job(
         rotation=rotation,
@@ -84,8 +84,8 @@ def load(tx: Tx, rotation_id: str) -> Job:
             for row in stored
         },
         credential_parameters={row.slot: row.parameters or rotation.parameters for row in stored},
-        open=next((a for a in opened if a.row.state == "open"), None),
-        retiring=tuple(a for a in opened if a.row.state == "retiring"),
+        open=next((a for a in attempts if a.row.state == "open"), None),
+        retiring=tuple(a for a in attempts if a.row.state == "retiring"),
     )
 
 
