@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.views import Status
-from store.leases import LONGEST_LEASE
 from store.tables import Rotation
 
 DUE_SOON = timedelta(days=1)
@@ -17,7 +16,7 @@ def status_of(rotation: Rotation, now: datetime) -> Status:
     creating = rotation.last_rotated_at is None
     if rotation.deletion is not None:
         return Status.DELETING
-    if rotation.lease_owner and 0 < rotation.lease_until - now.timestamp() <= LONGEST_LEASE:
+    if rotation.lease_owner and rotation.lease_until > now.timestamp():
         return Status.CREATING if creating else Status.ROTATING
     if rotation.rotation_status == "failed" or rotation.drift:
         return Status.FAILING
