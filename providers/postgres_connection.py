@@ -286,12 +286,20 @@ class Session:
 @functools.lru_cache(maxsize=16)
 def _set_for_transaction(settings: tuple[tuple[str, str], ...]) -> bytes:
     calls = [
-        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in settings
+        *(
+            sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+            for name, value in settings
+        ),
+        _DURABLE,
     ]
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls)).as_bytes()
 
 
+# What has been published must not be undone by a crash. How far standbys are waited for is the server's affair.
+_DURABLE = sql.SQL(
+    "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' "
+    "THEN pg_catalog.set_config('synchronous_commit', 'local', true) END"
+)
 _BEGIN = sql.SQL("BEGIN")
 _COMMIT = sql.SQL("COMMIT")
 _ROLLBACK = sql.SQL("ROLLBACK")

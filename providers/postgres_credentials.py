@@ -13,6 +13,7 @@ from providers.base import (
     CandidateRequest,
     Check,
     Credential,
+    CredentialRefused,
     Issue,
     ModelClass,
     Preparable,
@@ -20,11 +21,13 @@ from providers.base import (
     Problem,
     Provider,
     Slot,
+    TargetError,
     TargetRefused,
     Use,
 )
 from providers.fields import Fields, Text, bytes_at_most, complaint
 from providers.passwords import PasswordRequirements, generate
+from providers.postgres_errors import identifier
 from providers.postgres_preparation import script
 from providers.postgres_statement import DEFAULT_STATEMENT, TemplateError, problem, render
 
@@ -84,6 +87,11 @@ _SESSIONS = """
     GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 """Our own logins are left out: one that just ended may still be listed."""
+
+_EXPIRED = """
+    SELECT CASE WHEN rolcanlogin AND rolvaliduntil <= now() THEN rolvaliduntil::text END
+    FROM pg_catalog.pg_roles WHERE rolname = %s
+"""
 
 
 class PostgresCredentialsProvider:
@@ -145,8 +153,12 @@ class PostgresCredentialsProvider:
         return request.candidate
 
     async def verify(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
-        """Log in to the connection's database as the user."""
-        await target.login(credential.values["username"], credential.values["password"])
+        """Log in to the connection's database as the user; for a refusal, look for a reason that logins don't tell."""
+        username = credential.values["username"]
+        try:
+            await target.login(username, credential.values["password"])
+        except CredentialRefused as refusal:
+            raise await _reasoned(target, username, refusal) from None
 
     async def in_use(
         self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential, since: datetime
@@ -213,6 +225,27 @@ class PostgresCredentialsProvider:
             except TemplateError as error:
                 raise TargetRefused(str(error), remedy="Change the rotation statement.") from None
             await session.commit_script(statement)
+
+
+async def _reasoned(target: PostgresTarget, username: str, refusal: CredentialRefused) -> CredentialRefused:
+    """Say why, where the connection's role can see it: for strangers the server calls it all a wrong password."""
+    try:
+        async with target.session() as session:
+            found = await session.rows(_EXPIRED, username)
+    except TargetError:
+        return refusal
+    name, at = identifier(username), target.credentials.address
+    if not found:
+        return CredentialRefused(
+            f"There is no role {username} (PostgreSQL at {at}).", remedy=f"CREATE ROLE {name} LOGIN;"
+        )
+    [(expired_at,)] = found
+    if expired_at:
+        return CredentialRefused(
+            f"The password of {username} expired at {expired_at} (PostgreSQL at {at}). A new one does not change that.",
+            remedy=f"ALTER ROLE {name} VALID UNTIL 'infinity';",
+        )
+    return refusal
 
 
 def _users(parameters: PostgresParameters) -> tuple[str, str]:

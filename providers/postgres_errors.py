@@ -35,6 +35,11 @@ _UNDECIDED = ("40003", "08007")
 _READ_ONLY = "25006"
 _NO_PERMISSION = "42501"
 _NO_SUCH_ROLE = "42704"
+_WANTS_PLAINTEXT = re.compile(r"plain ?-?text|encrypted|hashed|verifier", re.IGNORECASE)
+_SEND_PLAINTEXT = (
+    "If a policy of the server wants to see the password itself, give the rotation a statement that sends it: "
+    "DO $$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %L', '{{username}}', '{{password}}'); END$$"
+)
 
 
 def identifier(name: str) -> str:
@@ -64,6 +69,13 @@ def withhold(text: str, secrets: tuple[str, ...]) -> str:
     if any(part in text for part in parts):
         return "(the server's message is withheld because it quotes a part of the password)"
     return text
+
+
+def _concerns_superusers(error: psycopg.Error) -> bool:
+    """Whether only a superuser may do it, because it is done to one. The keyword is the same in every language."""
+    detail = error.diag.message_detail or ""
+    before_16 = (error.diag.message_primary or "").startswith("must be superuser to alter superuser")
+    return detail.count("SUPERUSER") > 1 or before_16
 
 
 @dataclass(frozen=True)
@@ -135,6 +147,10 @@ _UNREACHABLE = (
     (re.compile(r"failed to resolve host"), "Check the connection's host name."),
     (re.compile(r"Connection refused"), "Check the connection's host and port, and that the server runs."),
     (re.compile(r"timeout expired|No route to host|unreachable"), "Check the host, and the firewalls on the way."),
+    (
+        re.compile(r"too many (?:clients|connections)|remaining connection slots"),
+        "Raise the limit, or end sessions that nobody needs.",
+    ),
     (re.compile(r'definition of service "'), "Unset the environment variable PGSERVICE."),
 )
 
@@ -207,10 +223,14 @@ class Circumstances:
         text = error.diag.message_primary or ""
         if state == _NO_PERMISSION and "rds_password" in text:
             return f"GRANT rds_password TO {identifier(self.user)};"
+        if state == _NO_PERMISSION and self.role and _concerns_superusers(error):
+            return f"ALTER ROLE {identifier(self.role)} NOSUPERUSER;"
         if state == _NO_PERMISSION and self.role:
             return rights(self.role, self.user, self.server_version)
         if state == _NO_SUCH_ROLE and self.role:
             return f"CREATE ROLE {identifier(self.role)} LOGIN;"
+        if self.role and _WANTS_PLAINTEXT.search(text):
+            return f"{self._hint(error)} {_SEND_PLAINTEXT}".strip()
         return self._hint(error)
 
     def _hint(self, error: psycopg.Error) -> str:

@@ -461,7 +461,7 @@ async def test_many_rotations_at_once_on_one_target(pg: Database, target: Postgr
 class _Diagnosis:
     def __init__(self, severity: str) -> None:
         self.severity_nonlocalized = severity
-        self.message_primary, self.message_hint = "no", "Ask again."
+        self.message_primary, self.message_hint, self.message_detail = "no", "Ask again.", None
 
 
 class _Error(Exception):
