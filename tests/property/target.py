@@ -84,6 +84,9 @@ class Place(World):
     others: set[Login] = field(default_factory=set)
     broken: set[Login] = field(default_factory=set)
     """Logins that somebody's hand, not Keyturn, made useless."""
+    verified: set[Login] = field(default_factory=set)
+    struck: set[Login] = field(default_factory=set)
+    """Logins that worked when they were tried in this step, and were broken later in it."""
     hands: int = 0
 
     def alive(self, login: Login) -> bool:
@@ -96,7 +99,9 @@ class Place(World):
 
     def take(self, user: str, values: set[str]) -> None:
         """Somebody's hand removes logins."""
-        self.broken |= {(user, value) for value in values & self.logins.get(user, set())}
+        broken = {(user, value) for value in values & self.logins.get(user, set())}
+        self.broken |= broken
+        self.struck |= broken & self.verified
         self.logins[user] = self.logins.get(user, set()) - values
 
     def change_by_hand(self, user: str) -> None:
@@ -158,6 +163,7 @@ class Passwords(PasswordProvider):
         def effect() -> None:
             if not place.works(values):
                 raise CredentialRefused(f"Login as {values['username']} refused.")
+            place.verified.add((values["username"], values["password"]))
 
         await place.call("verify", values["username"], effect)
 

@@ -37,3 +37,18 @@ def test_ten_thousand_schedules(number: int, figures: Figures) -> None:
     schedules, steps = Machine.schedules - before[0], Machine.steps - before[1]
     assert schedules >= FAST.max_examples
     figures(schedules=schedules, steps_of_schedules=steps)
+
+
+@pytest.mark.parametrize("moments", range(8, 17))
+def test_a_hand_that_follows_a_sleepers_late_call_is_no_fault_of_the_successor(moments: int) -> None:
+    """What the random schedules found once; a machine is played by hand as Hypothesis plays it."""
+    machine = Machine()
+    try:
+        machine.begin(kind="model-passwords", auto=False)
+        machine.nothing_is_lost()
+        machine.trouble_ahead(moments=moments, kind="changed by hand")
+        machine.nothing_is_lost()
+        machine.a_process_sleeps_too_long(number=0)
+        machine.nothing_is_lost()
+    finally:
+        machine.teardown()
