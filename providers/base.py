@@ -222,6 +222,26 @@ class Preparable(Protocol):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One thing at the target that a person may pick. `fills`: the parameters that it stands for, by field name."""
+
+    title: str
+    detail: str
+    fills: Mapping[str, str]
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A provider that can list what may be rotated (an account's IAM users, a tenant's applications)."""
+
+    async def choices(self, target: Any, query: str, limit: int) -> list[Choice]:
+        """Those whose name contains `query`, by name; at most `limit`. Changes nothing.
+
+        Raises TargetRefused when the connection may not list; a person then types what is asked.
+        """
+
+
+@dataclass(frozen=True)
 class Use:
     """Somebody who still uses a credential: an application, from an address, with so many sessions."""
 
