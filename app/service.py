@@ -19,9 +19,9 @@ from app.operations.edits import Edits
 from app.operations.history import History
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
-from app.rotation.attempt import Listener, new_id
 from app.rotation.engine import Engine, nobody
 from app.rotation.scheduler import Scheduler
+from app.rotation.surroundings import Listener, new_id
 from app.rotation.targets import Targets
 from app.settings import Settings
 from store.changes import ChangeWatch

@@ -11,8 +11,8 @@ from app.cli.questions import confirm_deletion
 from app.cli.running import use
 from app.contract import SecretRotation
 from app.errors import EXIT_FAILED
-from app.rotation.attempt import Listener
 from app.rotation.engine import nobody
+from app.rotation.surroundings import Listener
 from app.service import Service
 from app.views import AttemptView, Progress, RotationDetail, SlotCheck, SlotView
 

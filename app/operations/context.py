@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.errors import NotFound, UsageError
-from app.rotation.attempt import new_id
 from app.rotation.engine import Engine
+from app.rotation.surroundings import new_id
 from app.rotation.targets import Targets
 from app.views import Place
 from store import connections, projects, rotations

@@ -15,10 +15,10 @@ from app.operations.documents import document_of
 from app.operations.holders import held_elsewhere
 from app.operations.outlook import outlook
 from app.rotation.agenda import CREATE
-from app.rotation.attempt import Listener
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
+from app.rotation.surroundings import Listener
 from app.views import Outlook
 from providers.base import Check, CheckResult, Preparable, Preparation, Problem, Provider, Target
 from providers.registry import provider as provider_of

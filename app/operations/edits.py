@@ -22,11 +22,12 @@ from app.operations.creation import dump_parameters
 from app.operations.documents import document_of
 from app.operations.holders import held_elsewhere
 from app.rotation import agenda, schedule
-from app.rotation.attempt import Listener, time_of_day
+from app.rotation.attempt import time_of_day
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
 from app.rotation.lease import claiming
 from app.rotation.redact import redact
+from app.rotation.surroundings import Listener
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
 from store import connections, events, journal, leases, lifecycle, projects, rotations, secrets

@@ -10,11 +10,11 @@ from app.operations.context import Context, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.operations.edits import Edits
 from app.rotation.agenda import MANUAL
-from app.rotation.attempt import Listener, secrets_of
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
 from app.rotation.lease import claiming
 from app.rotation.redact import redact
+from app.rotation.surroundings import Listener, secrets_of
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
-import traceback
-import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,53 +15,41 @@ from pydantic import BaseModel
 
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
-from app.rotation.agenda import CREATE, EDIT, HEAL, SCHEDULE, former_principal, principals
+from app.rotation.agenda import CREATE, EDIT, HEAL, SCHEDULE
 from app.rotation.failpoints import reached
-from app.rotation.lease import Held
 from app.rotation.redact import redact
+from app.rotation.retirement import retire, where
 from app.rotation.schedule import TimeOfDay
-from app.views import Progress
+from app.rotation.surroundings import (
+    Surroundings,
+    Telling,
+    credential_of,
+    new_id,
+    parts_of,
+    secrets_of,
+    telling,
+)
 from providers.base import (
     Credential,
     CredentialRefused,
     Guarded,
     Issue,
     Outcome,
-    Provider,
-    Target,
     TargetError,
     TargetRefused,
 )
-from store import journal, leases
-from store.database import Store, Tx
+from store import journal
+from store.database import Tx
 from store.errors import LeaseLost, StoreError
-from store.jobs import Job, OpenAttempt, StoredCredential
+from store.jobs import OpenAttempt, StoredCredential
 from store.journal import Failure, Publication, StepDone
+from store.leases import Lease
 from store.tables import Attempt, Rotation
-
-Clock = Callable[[], datetime]
-Listener = Callable[[Progress], None]
 
 _FIRST_VERIFY_PAUSE = 0.25
 _LONGEST_VERIFY_PAUSE = 5.0
 
 log = logging.getLogger("keyturn.rotation")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the attempts of one piece of work share."""
-
-    store: Store
-    clock: Clock
-    random: random.Random
-    held: Held
-    job: Job
-    provider: Provider
-    target: Target
-    listener: Listener
-    force: bool = False
-    """A person insists: the guard warns instead of waiting."""
 
 
 @dataclass
@@ -99,7 +84,7 @@ class AttemptRun:
         except (LeaseLost, StoreError, RotationFailed, Postponed):
             raise
         except Exception as error:  # a defect in a provider: the journal must still say what happened
-            log.error("defect in step %s: %s\n%s", self.row.step, type(error).__name__, _where(error))
+            log.error("defect in step %s: %s\n%s", self.row.step, type(error).__name__, where(error))
             defect = TargetError(f"Unexpected {type(error).__name__}; see the log.", outcome=Outcome.UNKNOWN)
             await self._record_failure(defect, kind="defect")
 
@@ -174,7 +159,7 @@ class AttemptRun:
         job, provider = self.around.job, self.around.provider
         parameters = provider.parameters.model_validate(job.credential_parameters[slot])
         try:
-            await provider.verify(self.around.target, parameters, _credential(job.credentials[slot]))
+            await provider.verify(self.around.target, parameters, credential_of(job.credentials[slot]))
         except CredentialRefused:
             return False
         return True
@@ -192,9 +177,9 @@ class AttemptRun:
         published = job.rotation.last_rotated_at is not None and self.row.trigger != HEAL
         request = Issue(
             slot=slot,
-            candidate=_credential(self.attempt.candidate),
-            previous=_credential(job.credentials[slot]) if slot in job.credentials else None,
-            active=_credential(job.credentials[rotation.active_index]) if published else None,
+            candidate=credential_of(self.attempt.candidate),
+            previous=credential_of(job.credentials[slot]) if slot in job.credentials else None,
+            active=credential_of(job.credentials[rotation.active_index]) if published else None,
             again=again,
         )
         with self._telling("issue") as step:
@@ -219,7 +204,7 @@ class AttemptRun:
     async def _verify(self, credential: StoredCredential) -> None:
         """That it logs in is written down together with its publication: whoever resumes looks again anyway."""
         with self._telling("verify") as step:
-            await self._until_verified(_credential(credential), step)
+            await self._until_verified(credential_of(credential), step)
             reached("verify.called")
             self._proved = step.done()
 
@@ -336,14 +321,14 @@ class AttemptRun:
         around = self.around
         mine = [
             value
-            for part in _parts(self.attempt)
+            for part in parts_of(self.attempt)
             for name, value in part.values.items()
             if name in around.provider.secret_fields
         ]
         return redact(text, [*mine, *secrets_of(around.job, around.provider)])
 
     @property
-    def _lease(self) -> leases.Lease:
+    def _lease(self) -> Lease:
         return self.around.held.lease
 
     def _now(self) -> datetime:
@@ -377,126 +362,12 @@ async def who_uses(around: Surroundings, slot: int) -> tuple[str, bool]:
     identity = provider.identity(parameters, slot)
     since = job.rotation.last_rotated_at or job.rotation.created_at
     try:
-        uses = await provider.in_use(around.target, parameters, _credential(held), since)
+        uses = await provider.in_use(around.target, parameters, credential_of(held), since)
         reached("guard.called")
     except TargetRefused as error:  # not being allowed to look must not stop rotation for good
         unclear = redact(error.message, secrets_of(job, provider))
         return f"cannot tell whether {identity} is still in use: {unclear}", False
     return guard.sentence(identity, uses), bool(uses)
-
-
-async def retire(around: Surroundings, attempt: OpenAttempt, parameters: BaseModel) -> None:
-    """Remove what the slot held before. A failure is retried later and is not a failed rotation.
-
-    `parameters` are those of the principal it belongs to.
-    """
-    assert attempt.previous is not None
-    row, previous = attempt.row, _credential(attempt.previous)
-    remove = _remover(around, attempt)
-    try:
-        with telling(around, row, "retire") as step:
-            around.held.assert_fresh()
-            await remove(around.target, parameters, previous)
-            reached("retire.called")
-            await around.store.awrite(
-                lambda tx: journal.retired(tx, around.held.lease, row, step.done(), around.clock())
-            )
-            reached("retire.recorded")
-    except TargetError as error:
-        await _retire_later(around, row, redact(error.message, secrets_of(around.job, around.provider)))
-    except (LeaseLost, StoreError):
-        raise
-    except Exception as error:  # a defect in a provider must not stop the rotation for good
-        log.error("defect in step retire: %s\n%s", type(error).__name__, _where(error))
-        await _retire_later(around, row, f"Unexpected {type(error).__name__}; see the log.")
-
-
-async def _retire_later(around: Surroundings, row: Attempt, message: str) -> None:
-    now = around.clock()
-    retry_at = now + schedule.backoff(row.tries + 1, around.random.uniform)
-    await around.store.awrite(lambda tx: journal.retire_failed(tx, around.held.lease, row.id, message, retry_at, now))
-
-
-def _remover(around: Surroundings, attempt: OpenAttempt) -> Callable[..., Awaitable[None]]:
-    """A former principal's credential is revoked, as nothing overwrites it."""
-    job, provider = around.job, around.provider
-    identity = former_principal(attempt, provider)
-    if identity is None:
-        return provider.retire
-    later = job.retiring[job.retiring.index(attempt) + 1 :] if attempt in job.retiring else ()
-    kept = {*principals(job, provider), *(former_principal(other, provider) for other in later)}
-    return _leave if identity in kept and not provider.retires else provider.revoke
-
-
-async def _leave(*_: object) -> None:
-    """An edit brought the user back: his password was overwritten, or is promised for longer than this one was."""
-
-
-@dataclass
-class Telling:
-    """Times one step and counts its tries."""
-
-    step: str
-    started_at: datetime
-    _start: float = field(default_factory=time.perf_counter)
-    tries: int = 0
-    note: str = ""
-
-    @property
-    def ms(self) -> float:
-        return (time.perf_counter() - self._start) * 1000
-
-    def done(self) -> StepDone:
-        return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note)
-
-
-def tell(around: Surroundings, row: Attempt, timing: Telling, state: str) -> None:
-    """Tell the listener how far a step is."""
-    parameters = around.provider.parameters.model_validate(row.parameters)
-    around.listener(
-        Progress(
-            rotation_id=row.rotation_id,
-            rotation=around.job.rotation.name,
-            attempt_id=row.id,
-            slot=row.slot,
-            identity=around.provider.identity(parameters, row.slot),
-            step=timing.step,
-            state=state,
-            at=around.clock(),
-            ms=timing.ms,
-            message=timing.note,
-        )
-    )
-
-
-@contextlib.contextmanager
-def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
-    """Tell the listener that a step starts, and how it ended."""
-    timing = Telling(step, around.clock())
-    tell(around, row, timing, "started")
-    reached(f"{step}.before")
-    try:
-        yield timing
-    except Postponed:
-        tell(around, row, timing, "postponed")
-        raise
-    except BaseException:
-        tell(around, row, timing, "failed")
-        raise
-    tell(around, row, timing, "done")
-
-
-def secrets_of(job: Job, provider: Provider) -> list[str]:
-    """Every secret value that an error text of this work might quote."""
-    credentials = list(job.credentials.values())
-    for attempt in (*job.retiring, *([job.open] if job.open else [])):
-        credentials += _parts(attempt)
-    values = [c.values[name] for c in credentials for name in provider.secret_fields if name in c.values]
-    return [*values, *job.connection_secrets.values()]
-
-
-def _parts(attempt: OpenAttempt) -> list[StoredCredential]:
-    return [part for part in (attempt.candidate, attempt.issued, attempt.previous) if part]
 
 
 def _dying(steps: journal.Steps) -> journal.Steps:
@@ -507,16 +378,3 @@ def _dying(steps: journal.Steps) -> journal.Steps:
 
 def time_of_day(rotation: Rotation) -> TimeOfDay:
     return TimeOfDay(rotation.rotate_at_hours, rotation.rotate_at_minutes)
-
-
-def new_id(source: random.Random) -> str:
-    return str(uuid.UUID(int=source.getrandbits(128), version=4))
-
-
-def _credential(stored: StoredCredential) -> Credential:
-    return Credential(stored.values, stored.expires_at)
-
-
-def _where(error: BaseException) -> str:
-    """Where it happened, without the error's own words: they may quote a secret."""
-    return "".join(traceback.format_tb(error.__traceback__))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.errors import RotationFailed
 from app.rotation import schedule
-from app.rotation.attempt import Surroundings, secrets_of
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
+from app.rotation.surroundings import Surroundings, secrets_of
 from providers.base import Credential, CredentialRefused, Outcome, TargetError
 from store import lifecycle
 from store.database import Tx

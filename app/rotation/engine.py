@@ -15,24 +15,14 @@ from datetime import datetime, timedelta
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation import guard, schedule
 from app.rotation.agenda import HEAL, MANUAL, RESUME, Fill, dropped_slot, fills, resumption
-from app.rotation.attempt import (
-    AttemptRun,
-    Clock,
-    Listener,
-    Surroundings,
-    Telling,
-    new_id,
-    retire,
-    secrets_of,
-    tell,
-    telling,
-    who_uses,
-)
+from app.rotation.attempt import AttemptRun, who_uses
 from app.rotation.deletion import delete
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, claiming, holding
 from app.rotation.planning import Begun, Planner
 from app.rotation.redact import redact
+from app.rotation.retirement import retire
+from app.rotation.surroundings import Clock, Listener, Surroundings, Telling, new_id, secrets_of, tell, telling
 from app.rotation.targets import Targets
 from app.views import Progress
 from providers.base import Credential, CredentialRefused, Provider, Target, TargetError

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.rotation import guard
 from app.rotation.agenda import MANUAL, SCHEDULE, Fill, fills_at_once, still_promised
-from app.rotation.attempt import Telling, new_id
+from app.rotation.surroundings import Telling, new_id
 from app.rotation.targets import Targets
 from providers.base import CandidateRequest, Guarded, Provider
 from providers.registry import provider as provider_of

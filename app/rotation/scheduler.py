@@ -16,8 +16,8 @@ from typing import Any
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation.agenda import SCHEDULE
-from app.rotation.attempt import Listener
 from app.rotation.engine import Engine, nobody
+from app.rotation.surroundings import Listener
 from store import leases
 from store.changes import ChangeWatch
 from store.errors import LeaseBusy, LeaseLost, StoreError
