@@ -87,9 +87,12 @@ def explain(error: BaseException) -> Explanation | None:
     """The message for people and the exit code of a known error; None for a defect."""
     if isinstance(error, KeyturnError):
         return Explanation(error.message, error.remedy, error.exit_code)
+    from pydantic import ValidationError
+
     from providers.base import TargetError
     from providers.registry import PluginBroken, UnknownType
     from store.errors import LeaseBusy, StoreError
+    from store.soundness import nonsense
 
     if isinstance(error, LeaseBusy):
         return Explanation(error.message, error.remedy, EXIT_BUSY)
@@ -97,4 +100,8 @@ def explain(error: BaseException) -> Explanation | None:
         return Explanation(error.message, error.remedy, EXIT_FAILED)
     if isinstance(error, UnknownType | PluginBroken):
         return Explanation(str(error), "", EXIT_USAGE)
+    if isinstance(error, ValidationError):
+        # What people enter is judged where it comes in: this is what was stored. Its text would quote that.
+        found = nonsense(f"a row that is not what {error.title} is")
+        return Explanation(found.message, found.remedy, EXIT_FAILED)
     return None

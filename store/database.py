@@ -22,7 +22,7 @@ from store.errors import WrongKey
 from store.failures import translated
 from store.keyring import KeyPlaces, KeySource, load_key_ring
 from store.sealing import KeyRing, Place
-from store.setup import Opened, prepare
+from store.setup import Opened, prepare, vouched
 
 __all__ = ["Store", "Tx", "db_epoch", "open_store"]
 
@@ -132,10 +132,15 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._threads, write)
 
     def reload_keys(self) -> bool:
-        """Look for the key again, as `keyturn key rotate` may have added one. True: there is a new ring."""
+        """Look for the key again, as `keyturn key rotate` may have added one. True: there is a new ring.
+
+        Raises WrongKey for another store's: what it sealed, nobody could open.
+        """
         key = load_key_ring(self._places)
         if key is None or key.ring == self._key.ring:
             return False
+        with self._readers.connect() as connection:
+            vouched(connection, key, self.location)
         self._key = key
         return True
 

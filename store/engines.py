@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -17,6 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from store.errors import StoreUnavailable
 from store.keyring import make_private_directory
+from store.soundness import nonsense
 
 _MODE = "keyturn_mode"
 
@@ -99,6 +101,7 @@ def _sqlite_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        json_deserializer=_json,
         pool_size=threads,
         max_overflow=-1,
         pool_use_lifo=True,
@@ -136,6 +139,7 @@ def _postgresql_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        json_deserializer=_json,
         pool_size=threads,
         max_overflow=10,
         pool_pre_ping=True,
@@ -162,6 +166,13 @@ def _postgresql_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
             connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
     return engine
+
+
+def _json(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise nonsense("JSON that cannot be read") from None
 
 
 def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:

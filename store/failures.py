@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from store.errors import Conflict, StoreError, StoreUnavailable
+from store.soundness import nonsense
 
 _LOCKED = (
     "Another process holds it for too long. Find it (a stuck Keyturn, a backup, a database browser), then try again."
@@ -94,10 +95,22 @@ def translated(location: str) -> Iterator[None]:
         raise conflict(error) from None
     except DBAPIError as error:
         raise unavailable(error, location) from None
+    except (TypeError, ValueError) as error:
+        if not _of_a_stored_value(error):
+            raise
+        raise nonsense("a value that does not fit its column") from None
     except sqlite3.Error as error:
         raise _of_sqlite(error, location) from None
     except PoolTimeout:
         raise StoreUnavailable(f"The store {location} is busy: no connection became free.", remedy=_LOCKED) from None
+
+
+def _of_a_stored_value(error: Exception) -> bool:
+    """Whether the toolkit could not make sense of what it read; everybody else's errors are none of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("sqlalchemy.")
 
 
 def locked(location: str) -> StoreUnavailable:
@@ -129,6 +142,8 @@ def _of_sqlite(error: sqlite3.Error, location: str) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", "no code")
     known = None if code is None else _SQLITE.get(code & 0xFF)
+    if str(error).startswith("Could not decode to UTF-8"):  # and goes on with the value
+        return nonsense("a text that is no text")
     if known is None:
         # SQLite's own messages name tables and columns, never values.
         return StoreUnavailable(

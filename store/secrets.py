@@ -12,7 +12,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.sql.expression import Select
 
 from store.database import Tx
-from store.errors import Conflict
+from store.errors import Conflict, SealBroken
 from store.tables import Secret, SecretVersion
 
 
@@ -126,7 +126,7 @@ def put_values(
     found = tx.connection.execute(_MINE, {"rotation": rotation_id}).all()
     for secret_id, name, field, version, current_id, sealed in found:
         text = values.get(field or "")
-        if text is None or (current_id is not None and _opened(tx, current_id, sealed) == text):
+        if text is None or (current_id is not None and _holds(tx, current_id, sealed, text)):
             continue
         changed.append(name)
         counts.append({"secret": secret_id, "version": version + 1, "updated_at": now})
@@ -194,6 +194,14 @@ def _version(
 
 def _open(tx: Tx, version: SecretVersion) -> str:
     return _opened(tx, version.id, version.sealed_value)
+
+
+def _holds(tx: Tx, version_id: str, sealed: bytes, text: str) -> bool:
+    """One that does not open any more holds nothing: it is to be replaced, too."""
+    try:
+        return _opened(tx, version_id, sealed) == text
+    except SealBroken:
+        return False
 
 
 def _opened(tx: Tx, version_id: str, sealed: bytes) -> str:

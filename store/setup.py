@@ -44,7 +44,7 @@ def prepare(
     with engine.execution_options(**engines.READING[engine.dialect.name]).connect() as connection:
         if _revision(connection) == HEAD:
             key = _existing_key(places, location)
-            if _vouched(connection, key, location):
+            if vouched(connection, key, location):
                 return Opened(key, created=False)
     with engine.execution_options(**engines.MIGRATING).connect() as connection:
         connection.detach()  # foreign keys are off on it, so it is not to be used again
@@ -75,9 +75,9 @@ def _prepare_alone(
     if revision != HEAD:
         _migrate(connection, revision, location)
     key = _first_key(places) if created else _existing_key(places, location)
-    vouched = not created and _vouched(connection, key, location)
+    known = not created and vouched(connection, key, location)
     with Session(connection) as session:
-        if not vouched:
+        if not known:
             add_canary(session, key.ring)
         if created:
             _add_default_project(session, now(), new_id)
@@ -108,7 +108,7 @@ def _first_key(places: KeyPlaces) -> LoadedKey:
     return load_key_ring(places) or create_key_file(places.new_file)
 
 
-def _vouched(connection: Connection, key: LoadedKey, location: str) -> bool:
+def vouched(connection: Connection, key: LoadedKey, location: str) -> bool:
     """Whether the store knows the primary key. Every key it knows must be there, and be the right one."""
     rows = connection.execute(select(col(Canary.key_id), col(Canary.sealed_text))).all()
     if not rows:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from providers.base import Target
 from providers.registry import connection_app
+from store.soundness import nonsense
 from store.tables import Connection
 
 
 def credentials_model(app: str, method: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> BaseModel:
     """The app's credentials model, put together again from its public and its sealed part."""
-    return connection_app(app).methods[method].model_validate({**settings, **secrets})
+    try:
+        return connection_app(app).methods[method].model_validate({**settings, **secrets})
+    except (KeyError, ValidationError):
+        raise nonsense(f"credentials that are none for {app}") from None
 
 
 class Targets:

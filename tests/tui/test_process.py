@@ -105,7 +105,9 @@ async def test_a_terminal_that_takes_nothing_more_does_not_stop_the_rotations(pg
         assert tty.restored
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+)
 async def test_a_signal_parks_what_is_under_way(pg_version: str, number: signal.Signals, code: int) -> None:
     with PrivateServer(pg_version) as server:
         with server.connect() as admin:
