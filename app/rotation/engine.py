@@ -208,7 +208,8 @@ class Work:
 
     async def _go_on(self, around: Surroundings) -> None:
         """First what was begun before: credentials to retire, an attempt to resume. Then what is left."""
-        await self._retire(around)
+        if await self._retire(around):
+            around = await self._look()
         trigger = self.trigger
         if around.job.open:
             await self._issue(around, resumption(around.job, around.provider), around.job.open, resumed=True)
@@ -261,12 +262,14 @@ class Work:
         run = AttemptRun(around, planned, resumed=False, last=False, active=False)
         await run.carry_out()
 
-    async def _retire(self, around: Surroundings) -> None:
+    async def _retire(self, around: Surroundings) -> bool:
+        """Whether there was anything to retire."""
         now = self.engine.clock()
-        for attempt in around.job.retiring:
-            if attempt.row.retire_after is None or attempt.row.retire_after <= now:
-                owner = attempt.row.previous_parameters or attempt.row.parameters
-                await retire(around, attempt, around.provider.parameters.model_validate(owner))
+        due = [a for a in around.job.retiring if a.row.retire_after is None or a.row.retire_after <= now]
+        for attempt in due:
+            owner = attempt.row.previous_parameters or attempt.row.parameters
+            await retire(around, attempt, around.provider.parameters.model_validate(owner))
+        return bool(due)
 
     async def _fill(self, around: Surroundings, left: Iterable[Fill]) -> None:
         for fill in left:

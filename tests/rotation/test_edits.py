@@ -100,6 +100,16 @@ async def test_keys_move_to_another_user_and_the_old_ones_are_removed_later(
     assert world.works(await published(service))
 
 
+async def test_what_is_retired_on_the_way_to_a_rotation_is_not_due_any_more(
+    ground: Ground, service: Service, clock: Clock
+) -> None:
+    await ground.create(service, "model-keys", isAutoRotationEnabled=False)
+    await service.edits.edit("app", NEW)
+    clock.advance(days=32)
+    await service.rotations.rotate("app")
+    assert await service.context.engine.claim_due(1) == []
+
+
 async def test_an_edit_that_dies_half_way_is_finished_by_the_loop(
     ground: Ground, service: Service, world: World, clock: Clock
 ) -> None:
