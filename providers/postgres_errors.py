@@ -143,10 +143,13 @@ _REFUSALS = (
         "Use the name in the certificate as the connection's host.",
     ),
 )
+_SILENT = "Look whether the server hangs or is overloaded."
+_BROKEN_OFF = "Look whether the server or the network failed; the server's log may say."
 _UNREACHABLE = (
     (re.compile(r"failed to resolve host"), "Check the connection's host name."),
     (re.compile(r"Connection refused"), "Check the connection's host and port, and that the server runs."),
     (re.compile(r"timeout expired|No route to host|unreachable"), "Check the host, and the firewalls on the way."),
+    (re.compile(r"server closed the connection|Connection reset"), _BROKEN_OFF),
     (
         re.compile(r"too many (?:clients|connections)|remaining connection slots"),
         "Raise the limit, or end sessions that nobody needs.",
@@ -192,7 +195,7 @@ class Circumstances:
             raise (self._login_failure(error) if self.connecting else self.failure(error)) from None
         except TimeoutError as error:
             _let_go(error)
-            raise self._unavailable("did not answer in time") from None
+            raise self._unavailable("did not answer in time", _SILENT) from None
         except (OSError, UnicodeError) as error:
             raise self._unavailable(f"can't be reached: {error}") from None
         except asyncio.CancelledError as error:
@@ -205,7 +208,7 @@ class Circumstances:
 
         state = error.sqlstate
         if state is None and isinstance(error, psycopg.OperationalError):
-            return self._unavailable("closed the connection before it answered")
+            return self._unavailable("closed the connection before it answered", _BROKEN_OFF)
         text = withhold(error.diag.message_primary or state or str(error), self.secrets)
         if state is None:
             return TargetRefused(f"The statement can't be run: {text}", outcome=self._outcome)

@@ -157,6 +157,8 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     changes: dict[str, Any] = {"failures": 0, "retry_at": None, "updated_at": p.now}
     if p.active:
         changes |= _published(p)
+    elif _made_good(tx, rotation, attempt):
+        changes |= {"rotation_status": "success", "last_rotation_message": None}
     if p.succeeds is not None:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:
@@ -181,6 +183,14 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
         secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
         _tell_published(tx, p)
     return _write_steps(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
+
+
+def _made_good(tx: Tx, rotation: Rotation, attempt: Attempt) -> bool:
+    """Whether what failed last was the same work, such as setting a password back: then nothing is amiss any more."""
+    if rotation.rotation_status != "failed" or rotation.last_rotated_at is None or not rotation.last_rotation_job_id:
+        return False
+    failed = tx.session.get(Attempt, rotation.last_rotation_job_id)
+    return failed is not None and failed.trigger == attempt.trigger
 
 
 def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:

@@ -171,15 +171,22 @@ class Database:
                 connection.execute(sql.SQL("DROP ROLE {}").format(roles))
 
 
-@pytest.fixture
-def pg(pg_server: PrivateServer) -> Iterator[Database]:
-    """A fresh database, dropped after the test together with the roles it made."""
+@contextlib.contextmanager
+def fresh_database(server: PrivateServer) -> Iterator[Database]:
+    """A database that is dropped afterwards, together with the roles made for it."""
     suffix = secrets.token_hex(4)
-    database = Database(pg_server, f"test_{suffix}", suffix)
-    with pg_server.connect() as connection:
+    database = Database(server, f"test_{suffix}", suffix)
+    with server.connect() as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.database)))
     yield database
     database.drop()
+
+
+@pytest.fixture
+def pg(pg_server: PrivateServer) -> Iterator[Database]:
+    """A fresh database of the test's own."""
+    with fresh_database(pg_server) as database:
+        yield database
 
 
 _FIGURE = "figure: "

@@ -62,6 +62,13 @@ class Site:
         self.pg.execute(sql.SQL(statements).format(**names))
         self.lose_connection()
 
+    def let_rotate(self, *users: str) -> None:
+        """Since PostgreSQL 16 CREATEROLE alone is not enough."""
+        if self.pg.execute("SELECT current_setting('server_version_num')::int >= 160000") == [(True,)]:
+            for user in users:
+                grant = sql.SQL("GRANT {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+                self.pg.execute(grant.format(sql.Identifier(user), sql.Identifier(self.admin)))
+
     def lose_connection(self) -> None:
         self.pg.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s", self.admin)
 
@@ -179,16 +186,23 @@ class Site:
         self.promised = slots
         self.look()
 
-    async def assert_silent(self, logged: str) -> None:
+    async def assert_silent(self, logged: str, *, least: int = 3) -> None:
         """No password in anything that was told, logged or is kept in the open."""
         self.told += [event.message for event in await self.service.history.recent()]
         self.told += [attempt.message for attempt in await self.service.rotations.history(NAME)]
         self.told += [step.note for attempt in await self.service.rotations.history(NAME) for step in attempt.steps]
         everything = "\n".join([*self.told, await self.message(), logged])
-        assert len(self.passwords) >= 3
+        assert len(self.passwords) >= least
         for password in (*self.passwords, ADMIN_PASSWORD):
             assert password not in everything
         assert not re.search(r"SCRAM-SHA-256\$|\bmd5[0-9a-f]{32}", everything)
+
+
+async def assert_backed_off(site: Site, failures: int) -> None:
+    """The next try is soon, and later each time; the schedule stays as it was."""
+    earliest, latest = backed_off(site.clock.now, failures)
+    assert earliest - timedelta(seconds=1) <= await site.next_at() <= latest
+    assert await site.scheduled_for() == DUE
 
 
 def backed_off(now: datetime, failures: int) -> tuple[datetime, datetime]:
@@ -197,7 +211,7 @@ def backed_off(now: datetime, failures: int) -> tuple[datetime, datetime]:
 
 
 @contextlib.asynccontextmanager
-async def make_site(pg: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+async def make_site(pg: Database, home: Path, monkeypatch: pytest.MonkeyPatch, **different: Any) -> AsyncIterator[Site]:
     """A service with a store of its own, and on the server an ordinary role that may rotate two users."""
     passwords: set[str] = set()
     real = PostgresCredentialsProvider.candidate
@@ -214,9 +228,8 @@ async def make_site(pg: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -
     users = (pg.create_role("app_1"), pg.create_role("app_2"))
     admin = pg.create_role("rotator", ADMIN_PASSWORD, options="LOGIN CREATEROLE")
     site = Site(pg, service, clock, passwords, users, admin)
-    grants = "GRANT {first}, {second} TO {admin} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
-    site.execute(grants)
-    await site.connect()
+    site.let_rotate(*users)
+    await site.connect(**different)
     yield site
     await service.aclose()
 

@@ -13,7 +13,7 @@ from typing import LiteralString
 import pytest
 
 from app.views import Status
-from tests.faults.target import BY_HAND, BY_SCHEDULE, DUE, NAME, Site, backed_off, site
+from tests.faults.target import BY_HAND, BY_SCHEDULE, DUE, NAME, Site, assert_backed_off, site
 
 __all__ = ["site"]
 
@@ -185,7 +185,7 @@ async def test_a_fault_is_told_waited_for_and_survived(
     site.shut = fault.shut
 
     assert not await site.run(by)
-    told, now = await site.message(), site.clock.now
+    told = await site.message()
     assert re.search(fault.says, told)
     assert re.search(fault.advises, told)
     assert (await site.service.rotations.detail(NAME)).row.status is Status.FAILING
@@ -198,14 +198,10 @@ async def test_a_fault_is_told_waited_for_and_survived(
         assert f"Next try: {await site.next_at():%Y-%m-%d %H:%M:%S} UTC." in outlook
     tomorrow = DUE + timedelta(days=1)
     if fault.transient and (by == BY_SCHEDULE or fault.kept):
-        earliest, latest = backed_off(now, 1)
-        assert earliest <= await site.next_at() <= latest
-        assert await site.scheduled_for() == DUE
+        await assert_backed_off(site, 1)
         await site.wait_until_next()
         assert not await site.run(BY_SCHEDULE)
-        earliest, latest = backed_off(site.clock.now, 2)
-        assert earliest - timedelta(seconds=1) <= await site.next_at() <= latest
-        assert await site.scheduled_for() == DUE
+        await assert_backed_off(site, 2)
     else:
         assert await site.next_at() == await site.scheduled_for() == (tomorrow if by == BY_SCHEDULE else DUE)
 
