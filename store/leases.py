@@ -6,11 +6,12 @@ stopped and woke up late cannot overwrite a successor.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, not_, or_, select, update
 from sqlmodel import SQLModel, col
 
 from store.database import Tx, db_epoch
@@ -42,11 +43,16 @@ def claim(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease:
     return lease
 
 
-def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> list[Lease]:
-    """Take the leases of rotations that are due at `now` and free, the longest waiting first."""
+def claim_due(
+    tx: Tx, owner: str, now: datetime, seconds: float, limit: int, *, not_with: Collection[str] = ()
+) -> list[Lease]:
+    """Take the leases of rotations that are due at `now` and free, the longest waiting first.
+
+    None that shares its connection with one of `not_with`.
+    """
     due = (
         select(col(Rotation.id))
-        .where(col(Rotation.due_at) <= now, _FREE)
+        .where(col(Rotation.due_at) <= now, _FREE, *_elsewhere(not_with))
         .order_by(col(Rotation.due_at))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -56,14 +62,22 @@ def claim_due(tx: Tx, owner: str, now: datetime, seconds: float, limit: int) -> 
     return [lease for lease in taken if lease]
 
 
-def seconds_to_next(tx: Tx, now: datetime) -> float | None:
+def seconds_to_next(tx: Tx, now: datetime, *, not_with: Collection[str] = ()) -> float | None:
     """How long until `claim_due` finds something: a due time comes, or the lease of something due runs out."""
-    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(_FREE))
+    elsewhere = _elsewhere(not_with)
+    free = tx.session.scalar(select(func.min(Rotation.due_at)).where(_FREE, *elsewhere))
     leased = tx.session.scalar(
-        select(func.min(Rotation.lease_until) - db_epoch()).where(not_(_FREE), col(Rotation.due_at) <= now)
+        select(func.min(Rotation.lease_until) - db_epoch()).where(not_(_FREE), col(Rotation.due_at) <= now, *elsewhere)
     )
     waits = [(free - now).total_seconds()] if free else []
     return min(waits + ([float(leased)] if leased is not None else []), default=None)
+
+
+def _elsewhere(not_with: Collection[str]) -> list[ColumnElement[bool]]:
+    if not not_with:
+        return []
+    theirs = select(col(Rotation.connection_id)).where(col(Rotation.id).in_(not_with))
+    return [col(Rotation.connection_id).not_in(theirs)]
 
 
 _TAKE = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from app.rotation.redact import redact
 from app.rotation.retirement import retire
 from app.rotation.surroundings import Clock, Listener, Surroundings, Telling, new_id, secrets_of, tell, telling
 from app.rotation.targets import Targets
+from app.rotation.trial import try_out
 from app.views import Progress
 from providers.base import Credential, CredentialRefused, Provider, Target, TargetError
 from providers.registry import provider as provider_of
@@ -61,10 +62,14 @@ class Engine:
             self.store, lambda tx: self.claim_in(tx, rotation_id), lambda lease: [lease], durable=False
         )
 
-    async def claim_due(self, limit: int) -> list[Lease]:
+    async def claim_due(self, limit: int, *, not_with: Collection[str] = ()) -> list[Lease]:
+        """None that shares its connection with one of `not_with`."""
         now, owner, seconds = self.clock(), self.owner, self.lease_seconds
         return await claiming(
-            self.store, lambda tx: leases.claim_due(tx, owner, now, seconds, limit), lambda due: due, durable=False
+            self.store,
+            lambda tx: leases.claim_due(tx, owner, now, seconds, limit, not_with=not_with),
+            lambda due: due,
+            durable=False,
         )
 
     async def rotate(self, claim: Claim, actor: str, listener: Listener = nobody, *, force: bool = False) -> str:
@@ -329,7 +334,8 @@ async def refusals(job: Job, provider: Provider, target: Target) -> dict[int, st
     for slot, held in sorted(job.credentials.items()):
         parameters = provider.parameters.model_validate(job.credential_parameters[slot])
         try:
-            await provider.verify(target, parameters, Credential(held.values, held.expires_at))
+            active = slot == job.rotation.active_index
+            await try_out(provider, target, parameters, Credential(held.values, held.expires_at), active=active)
         except CredentialRefused as error:
             refused[slot] = redact(error.message, secrets_of(job, provider))
         except TargetError:

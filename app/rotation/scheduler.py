@@ -28,6 +28,8 @@ log = logging.getLogger("keyturn.scheduler")
 LONGEST_PAUSE = 30.0
 CHANGE_POLL = 0.5
 SHORTEST_PAUSE = 0.02
+SLOW_AFTER = 2.0
+"""Seconds; what takes longer waits for its target. Others run meanwhile, but no more of that connection's."""
 PARK_AFTER = 20.0
 _PAUSE_AFTER_ERROR = 5.0
 
@@ -43,7 +45,8 @@ class Scheduler:
     checkup_every: timedelta = timedelta(hours=6)
     """How often both credentials of an idle rotation are tried (drift)."""
     on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None
-    _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _running: dict[asyncio.Task[None], tuple[str, float]] = field(default_factory=dict, init=False)
+    """Each with its rotation and when it was started."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then running attempts finish, or are parked after `PARK_AFTER` seconds."""
@@ -75,17 +78,18 @@ class Scheduler:
         told, self.on_outcome = self.on_outcome, count
         try:
             while await self._start_due() or self._running:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(self._running, timeout=SLOW_AFTER, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.on_outcome = told
             await self._wind_up()
         return failed
 
     async def _start_due(self) -> int:
-        free = self.concurrency - len(self._running)
-        leases = await self.engine.claim_due(free) if free > 0 else []
+        slow = self._slow()
+        free = self.concurrency - len(self._running) + len(slow)
+        leases = await self.engine.claim_due(free, not_with=slow) if free > 0 else []
         for lease in leases:
-            self._start(self._carry_out(lease))
+            self._start(lease.rotation_id, self._carry_out(lease))
         return len(leases)
 
     async def _start_checkup(self) -> None:
@@ -93,12 +97,17 @@ class Scheduler:
         if len(self._running) + 1 < self.concurrency or not self._running:
             rotation_id = await self.engine.next_unchecked(self.checkup_every)
             if rotation_id is not None:
-                self._start(self._look_after(rotation_id))
+                self._start(rotation_id, self._look_after(rotation_id))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, rotation_id: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = rotation_id, asyncio.get_running_loop().time()
+        task.add_done_callback(lambda done: self._running.pop(done, None))
+
+    def _slow(self) -> list[str]:
+        """The rotations whose target keeps them waiting."""
+        before = asyncio.get_running_loop().time() - SLOW_AFTER
+        return [rotation_id for rotation_id, started in self._running.values() if started <= before]
 
     async def _look_after(self, rotation_id: str) -> None:
         try:
@@ -127,11 +136,13 @@ class Scheduler:
         self.on_outcome(rotation_id, error)
 
     async def _seconds_to_next(self) -> float:
-        if len(self._running) >= self.concurrency:
-            return LONGEST_PAUSE
+        slow = self._slow()
+        longest = SLOW_AFTER if len(slow) < len(self._running) else LONGEST_PAUSE
+        if len(self._running) - len(slow) >= self.concurrency:
+            return longest
         now = self.engine.clock()
-        seconds = await self.engine.store.aread(lambda tx: leases.seconds_to_next(tx, now))
-        return LONGEST_PAUSE if seconds is None else min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)
+        seconds = await self.engine.store.aread(lambda tx: leases.seconds_to_next(tx, now, not_with=slow))
+        return longest if seconds is None else min(max(seconds, SHORTEST_PAUSE), longest)
 
     async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float) -> None:
         """Until the time is up, `stop` is set, an attempt ends, or another process changed the store."""

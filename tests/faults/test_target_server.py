@@ -180,7 +180,7 @@ async def test_a_server_that_hangs(
     await site.assert_silent(caplog.text)
 
 
-@pytest.mark.parametrize("hanging", [1])
+@pytest.mark.parametrize("hanging", [1, 6])
 async def test_a_server_that_hangs_delays_no_other(
     site: Site,
     own_server: PrivateServer,
