@@ -257,3 +257,11 @@ class Guarded(Protocol):
 
     async def in_use(self, target: Any, parameters: Any, credential: Credential, since: datetime) -> list[Use]:
         """Who uses it now, or has since `since` (when the other slot was published). Changes nothing."""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A provider that can tell whether a credential works without using it: its use is what the guard looks for."""
+
+    async def inspect(self, target: Any, parameters: Any, credential: Credential) -> None:
+        """Raises CredentialRefused when it no longer works, TargetRefused or TargetUnavailable when unclear."""

@@ -1,4 +1,5 @@
-"""Who is rotated by whom. A user has one password: two rotations of it would break each other's."""
+"""Who is rotated by whom. A user has one password, or two keys at most: two rotations of it would break each
+other's."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def held_elsewhere(
         Problem(
             _field(parameters, identity),
             f"{identity} belongs to the rotation {holders[identity]}: each new "
-            "password would break what that one has published",
+            f"{'password' if kind.restores else 'credential'} would break what that one has published",
         )
         for identity in sorted(mine & holders.keys())
     ]

@@ -15,6 +15,7 @@ from app.rotation.failpoints import reached
 from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener, secrets_of
+from app.rotation.trial import try_out
 from app.views import AttemptView, RotationDetail, SlotCheck, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of
@@ -171,12 +172,12 @@ class Rotations:
         active = slot == job.rotation.active_index and job.rotation.last_rotated_at is not None
         target = await self.context.targets.get(job.connection, job.connection_secrets)
         try:
-            await kind.verify(target, parameters, Credential(held.values, held.expires_at))
+            how = await try_out(kind, target, parameters, Credential(held.values, held.expires_at), active=active)
         except CredentialRefused as error:
             return SlotCheck(slot, identity, active, False, _clean(error, job))
         except TargetError as error:
             return SlotCheck(slot, identity, active, None, _clean(error, job))
-        return SlotCheck(slot, identity, active, True, "logs in")
+        return SlotCheck(slot, identity, active, True, how)
 
     def _event(self, tx: Tx, action: str, row: Rotation, *, result: str = "success", message: str = "") -> None:
         events.append(

@@ -69,7 +69,7 @@ def _remover(around: Surroundings, attempt: OpenAttempt) -> Callable[..., Awaita
         return provider.retire
     later = job.retiring[job.retiring.index(attempt) + 1 :] if attempt in job.retiring else ()
     kept = {*principals(job, provider), *(former_principal(other, provider) for other in later)}
-    return _leave if identity in kept and not provider.retires else provider.revoke
+    return _leave if identity in kept and provider.restores else provider.revoke
 
 
 async def _leave(*_: object) -> None:
