@@ -134,6 +134,11 @@ class KeyturnApp(App[int]):
     def get_default_screen(self) -> Screen[Any]:
         return DashboardScreen(self._status_line)
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that were typed ahead of the end find no screen any more."""
+        if self._screen_stack or not isinstance(event, events.InputEvent | events.Paste):
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         self.call_after_refresh(self._start_opening)
 

@@ -9,12 +9,12 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from app.views import ConnectionTest, ConnectionView
 from screens import look
 from screens.dialogs import YES, confirmation, error_dialog
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -43,7 +43,7 @@ class _Table(LineTable[ConnectionView], inherit_bindings=False):
     ]
 
 
-class ConnectionsScreen(Screen[None]):
+class ConnectionsScreen(LeftOnce[None]):
     CSS_PATH = "connections.tcss"
     HELP = "The access through which Keyturn changes credentials. A connection that a rotation uses can't be removed."
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -14,6 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from app.errors import Explanation
 from app.views import RotationDetail
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.widgets.controls import Line, Push, Toggle
 from screens.widgets.field import Field
@@ -32,7 +33,7 @@ def error_dialog(title: str, error: Explanation) -> Question:
     return Question(title, "\n\n".join(part for part in (error.message, error.remedy) if part), [("close", "Close")])
 
 
-class DeleteDialog(ModalScreen[tuple[bool, bool] | None]):
+class DeleteDialog(LeftOnce[tuple[bool, bool] | None], ModalScreen[tuple[bool, bool] | None]):
     """Asks for the rotation's name; the answer is what to revoke and delete with it, None for nothing at all."""
 
     AUTO_FOCUS = ""

@@ -10,12 +10,12 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.types import CSSPathType
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static, TextArea
 
 from screens import look
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -32,7 +32,7 @@ TALL = 30
 """From so many rows on there is room for borders."""
 
 
-class FormScreen(Screen[Result]):
+class FormScreen(LeftOnce[Result]):
     """Title, form, hint, buttons, keys. The hint is the help of whatever has the focus."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "form_screen.tcss"

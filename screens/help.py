@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from screens.leaving import LeftOnce
 from screens.look import MUTED, STYLES
 from screens.text import plain
 from screens.widgets.bars import key_label
@@ -19,7 +20,7 @@ _HIDDEN = {"app.help_quit", "help_quit", "screen.copy_text", "app.command_palett
 _HIDDEN |= {"scroll_left", "scroll_right", "page_left", "page_right", "screen.minimize"}
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(LeftOnce[None], ModalScreen[None]):
     """`about` explains the screen, `keys` are (key, what it does)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,f1,q,enter", "close", "Close", show=False)]

@@ -6,16 +6,16 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.widgets.bars import TitleBar, rule
 
 _SCROLLING = {"up", "down", "pageup", "pagedown", "home", "end"}
 
 
-class MessageScreen(Screen[None]):
+class MessageScreen(LeftOnce[None]):
     """Dismissed by any key that doesn't scroll. `foot` says what a key does."""
 
     CSS_PATH = "message.tcss"

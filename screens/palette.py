@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from screens.dashboard import DashboardScreen
 from screens.text import one_line, plain
+from screens.widgets import paging  # noqa: F401 - mends lists, by being there
 
 
 class RotationCommands(Provider):

@@ -15,6 +15,7 @@ from textual.widgets import Button, Static
 from app.views import Progress
 from screens import look
 from screens.desk import DELETE
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ STEPS = {
 _EXPECTED = ("plan", "issue", "verify", "publish")
 
 
-class ProgressScreen(ModalScreen[None]):
+class ProgressScreen(LeftOnce[None], ModalScreen[None]):
     """The steps of one piece of work, with the time each took."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Leave", show=False)]

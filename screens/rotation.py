@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -21,6 +20,7 @@ from app.errors import NotFound, explain
 from app.views import AttemptView, Place, RotationDetail, SecretView, SlotView
 from screens import actions, guarding, look
 from screens.dialogs import YES, confirmation
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain, visible
 from screens.widgets.bars import KeyBar, TitleBar, rule
 
@@ -33,7 +33,7 @@ _MASK_LENGTH = 12
 _MUTED, _BAD, _GOOD = (look.STYLES[tone] for tone in (look.MUTED, look.BAD, look.GOOD))
 
 
-class RotationScreen(Screen[None]):
+class RotationScreen(LeftOnce[None]):
     """Follows the store: what other processes do shows up here too."""
 
     CSS_PATH = "rotation.tcss"

@@ -18,6 +18,7 @@ from textual.widgets import Button, Input, Select, TextArea
 
 from screens.look import glyphs
 from screens.text import one_line, plain
+from screens.widgets import paging  # noqa: F401 - mends lists, by being there
 from screens.widgets.in_order import InOrder
 from screens.widgets.secret_input import SecretInput
 

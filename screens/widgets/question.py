@@ -13,11 +13,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.widgets.controls import Push
 
 
-class Question(ModalScreen[str]):
+class Question(LeftOnce[str], ModalScreen[str]):
     """Dismissed with the id of the answer, with "" on escape. The first answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

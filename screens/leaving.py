@@ -1,0 +1,22 @@
+"""Leaving a screen, once. Two hasty keys leave it twice, for which Textual 8 ends the program."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import Screen
+
+Result = TypeVar("Result")
+
+
+class LeftOnce(Screen[Result]):
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """With whatever was opened above it; nothing happens when it was left before."""
+        if self not in self.app.screen_stack:
+            return AwaitComplete()
+        self.pop_until_active()
+        for waiting in self._result_callbacks[-1:]:
+            if waiting.future is not None and waiting.future.done():  # who waited has given up
+                waiting.future = None
+        return super().dismiss(result)
