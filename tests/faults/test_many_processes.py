@@ -185,16 +185,18 @@ def test_while_an_attempt_runs_everything_else_is_busy(stage: Shared) -> None:
     def attempted(words: list[str]) -> Ran:
         return process("rotations", *words, stdin=json.dumps({"description": "too early"}))
 
-    with stage.ground.locked(stage.ground.users[1]) as unlock, Running("--run-scheduler") as loop:
-        due = make_due(stage.service, stage.shared)
-        loop.hear("step=guard")  # the next one waits for the lock
+    # A script and not a loop: that could be stopped while it writes something else to the store.
+    with Running(
+        "rotations", "rotate", SHARED, KEYTURN_FAILPOINT="issue.before=stop", KEYTURN_LEASE_SECONDS="600"
+    ) as it:
+        ended = os.waitid(os.P_PID, it.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert ended is not None
+        assert ended.si_status == signal.SIGSTOP
         with ThreadPoolExecutor(2) as threads:
             ran = dict(zip(COMMANDS, threads.map(attempted, COMMANDS.values()), strict=True))
         under_way = seen(stage.service, stage.shared)
-        unlock()
-        loop.hear("event=done")
-        loop.signal(signal.SIGTERM)
-        assert loop.finish().code == 0
+        it.signal(signal.SIGCONT)
+        assert it.finish().code == 0
     assert {name: each.code for name, each in ran.items()} == dict.fromkeys(COMMANDS, EXIT_BUSY)
     for each in ran.values():
         assert "Another process is working on this rotation; nothing was done." in each.err
@@ -203,7 +205,7 @@ def test_while_an_attempt_runs_everything_else_is_busy(stage: Shared) -> None:
     assert under_way.job.open
     after = seen(stage.service, stage.shared)
     assert_each_ran_once(after)
-    assert after.by_due_time == {due: 1}
+    assert len(after.runs) == 1
     assert_only_rotated(before, after)
     done("rotations", *COMMANDS["delete"])
 
