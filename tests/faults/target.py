@@ -143,7 +143,8 @@ class Site:
         def heard(progress: Progress) -> None:
             self.told.append(progress.message)
             listener(progress)
-            self.look()
+            if progress.state != "started":  # nothing happens between two steps
+                self.look()
 
         self.look()
         if by == BY_HAND:

@@ -25,7 +25,7 @@ from providers.base import (
 )
 from providers.postgres import PostgresCredentials, PostgresTarget
 from providers.postgres_credentials import PROVIDER, PostgresMapping, PostgresParameters
-from providers.postgres_errors import Circumstances, identifier, literal, withhold
+from providers.postgres_errors import Circumstances, identifier, literal, rights, withhold
 from providers.postgres_statement import DEFAULT_STATEMENT
 from tests.conftest import Database
 from tests.providers.conftest import Open, candidate, parameters, rotate, superuser_of
@@ -381,6 +381,19 @@ async def test_a_right_that_is_missing(pg: Database, opened: Open, caplog: pytes
     assert caught.value.outcome is Outcome.UNCHANGED
     assert not caplog.records
     pg.execute(caught.value.remedy)
+    await rotate(target, parameters(user))
+
+
+@pytest.mark.pg_versions
+async def test_a_superusers_password_is_out_of_reach_until_it_is_none(pg: Database, opened: Open) -> None:
+    user = pg.create_role("app", options="LOGIN SUPERUSER")
+    admin = pg.create_role("admin", "secret", options="LOGIN CREATEROLE")
+    target = opened(username=admin, password="secret")
+    with pytest.raises(TargetRefused) as caught:
+        await rotate(target, parameters(user))
+    assert caught.value.remedy == f'ALTER ROLE "{user}" NOSUPERUSER;'
+    pg.execute(caught.value.remedy)
+    pg.execute(rights(user, admin, int(pg.execute("SHOW server_version_num")[0][0])))
     await rotate(target, parameters(user))
 
 
