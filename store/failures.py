@@ -95,6 +95,8 @@ def translated(location: str) -> Iterator[None]:
         raise conflict(error) from None
     except DBAPIError as error:
         raise unavailable(error, location) from None
+    except UnicodeDecodeError:  # SQLite quotes a damaged schema in its complaint, which the driver cannot decode
+        raise nonsense("a text that is no text") from None
     except (TypeError, ValueError) as error:
         if not _of_a_stored_value(error):
             raise

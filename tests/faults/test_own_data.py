@@ -281,7 +281,6 @@ async def test_nonsense_in_a_plain_column_is_said_and_stops_its_rotation_alone(
     other = await ground.create(
         service, name="other", secretsMapping=OTHER_NAMES, parameters=OTHER_USERS, connectionId="another"
     )
-    before = await published(service)
     make_due(service, created.id, clock)
     due = make_due(service, other.id, clock)
     table, change = NONSENSE[what]

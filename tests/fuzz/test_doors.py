@@ -222,6 +222,7 @@ def _flipped(content: bytes, at: int, mask: int) -> bytes:
     return content[:at] + bytes([content[at] ^ mask]) + content[at + 1 :]
 
 
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # it prints whole files
 @pytest.mark.parametrize("examples", [*FEW, *MANY])
 def test_the_database_file(house: House, examples: int) -> None:
     database = house.home / "keyturn.db"
