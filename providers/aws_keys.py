@@ -132,7 +132,7 @@ async def described(session: Session, key: Key, now: datetime | None) -> str:
     else:
         where = f" for {use.service} in {use.region}"
         used = f"last used {use.at:%Y-%m-%d %H:%M} UTC{where}" if use.at else "never used"
-    days = f", {(now - key.created).days} days old" if now else ""
+    days = f", {max(0, (now - key.created).days)} days old" if now else ""
     state = "active" if key.active else "inactive"
     return f"{key.id} ({state}, created {key.created:%Y-%m-%d %H:%M} UTC{days}, {used})"
 
