@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from app.contract import ConnectionRef, EnvironmentRef, FolderRef, Guard, RotateAtUtc, SecretRotation
 from app.rotation.status import status_of
@@ -12,7 +14,10 @@ from providers.registry import UnknownType, provider
 from store import connections, projects, rotations, secrets
 from store.database import Tx
 from store.projects import FolderPlace
+from store.soundness import nonsense
 from store.tables import Attempt, Connection, Credential, Rotation, Secret
+
+T = TypeVar("T")
 
 HISTORY_SHOWN = 50
 
@@ -50,21 +55,19 @@ def document(row: Rotation, place: FolderPlace, connection: Connection) -> Secre
 
 
 def document_of(tx: Tx, row: Rotation) -> SecretRotation:
-    connection = connections.get(tx, row.connection_id)
-    assert connection is not None
-    return document(row, projects.place_of(tx, row.folder_id), connection)
+    return document(row, _there(projects.places_of(tx, [row.folder_id]), row.folder_id), _connection_of(tx, row))
 
 
 def documents_of(tx: Tx, rows: list[Rotation]) -> list[SecretRotation]:
     places = projects.places_of(tx, (r.folder_id for r in rows))
     known = {c.id: c for c in connections.list_all(tx)}
-    return [document(row, places[row.folder_id], known[row.connection_id]) for row in rows]
+    return [document(row, _there(places, row.folder_id), _there(known, row.connection_id)) for row in rows]
 
 
 def rows_of(tx: Tx, rows: list[Rotation], now: datetime) -> tuple[RotationRow, ...]:
     places = projects.places_of(tx, (r.folder_id for r in rows))
     known = {c.id: c for c in connections.list_all(tx)}
-    return tuple(row_of(r, places[r.folder_id], known[r.connection_id].name, now) for r in rows)
+    return tuple(row_of(r, _there(places, r.folder_id), _there(known, r.connection_id).name, now) for r in rows)
 
 
 def row_of(row: Rotation, place: FolderPlace, connection: str, now: datetime) -> RotationRow:
@@ -90,12 +93,12 @@ def row_of(row: Rotation, place: FolderPlace, connection: str, now: datetime) ->
 
 
 def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
-    connection = connections.get(tx, row.connection_id)
-    assert connection is not None
     kind = provider_or_none(row.type)
     credentials = rotations.credentials(tx, row.id)
     return RotationDetail(
-        row=row_of(row, projects.place_of(tx, row.folder_id), connection.name, now),
+        row=row_of(
+            row, _there(projects.places_of(tx, [row.folder_id]), row.folder_id), _connection_of(tx, row).name, now
+        ),
         description=row.description or "",
         parameters=row.parameters,
         mapping=row.secrets_mapping,
@@ -110,6 +113,20 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
         secrets=tuple(secret_view(s, row.name, kind) for s in secrets.of_rotation(tx, row.id) if s.version > 0),
         attempts=tuple(attempt_view(kind, row, attempt) for attempt in rotations.attempts(tx, row.id, HISTORY_SHOWN)),
     )
+
+
+def _connection_of(tx: Tx, row: Rotation) -> Connection:
+    connection = connections.get(tx, row.connection_id)
+    if connection is None:
+        raise nonsense("a rotation whose connection is not there")
+    return connection
+
+
+def _there(found: Mapping[str, T], row_id: str) -> T:
+    try:
+        return found[row_id]
+    except KeyError:
+        raise nonsense("a rotation whose connection or folder is not there") from None
 
 
 def _slot(kind: Provider | None, row: Rotation, slot: int, held: Credential | None) -> SlotView:
