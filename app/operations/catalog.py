@@ -9,6 +9,13 @@ from providers.base import Preparable
 from providers.registry import connection_app, connection_app_names, provider, providers
 
 
+_DOCUMENTED = ("postgres", "aws", "azure-client-secrets")
+
+
+def _rank(app: str) -> int:
+    return _DOCUMENTED.index(app) if app in _DOCUMENTED else len(_DOCUMENTED)
+
+
 @dataclass(frozen=True)
 class RotationType:
     """`mapping` fields: key is the credential field, default the prefilled secret name."""
@@ -34,8 +41,9 @@ class ConnectionForm:
 @dataclass(frozen=True)
 class Catalog:
     def rotation_types(self) -> list[RotationType]:
-        """All that load, by title."""
-        return sorted((self.rotation_type(name) for name in providers().found), key=lambda found: found.title)
+        """All that load: the documented ones as the documents order them, then others' by title."""
+        found = [self.rotation_type(name) for name in providers().found]
+        return sorted(found, key=lambda kind: (_rank(kind.app), kind.title))
 
     def rotation_type(self, type_name: str) -> RotationType:
         """Raises UnknownType, PluginBroken."""
@@ -51,8 +59,9 @@ class Catalog:
         )
 
     def connection_apps(self) -> list[tuple[str, str]]:
-        """(app, title) of all that load."""
-        return [(name, connection_app(name).title) for name in connection_app_names()]
+        """(app, title) of all that load, in the same order."""
+        found = [(name, connection_app(name).title) for name in connection_app_names()]
+        return sorted(found, key=lambda app: (_rank(app[0]), app[1]))
 
     def connection_form(self, app: str, method: str | None = None) -> ConnectionForm:
         """The fields of one method, the first one by default. Raises UnknownType, PluginBroken."""
