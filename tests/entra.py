@@ -105,7 +105,7 @@ class Asked:
 
     def __init__(self, request: Request) -> None:
         self.host_url, self.path, self.method = "https://graph.microsoft.com", request.path, request.method.lower()
-        self.body, self.content_type = request.body, request.headers.get("Content-Type", "")
+        self.body, self.content_type = request.body, request.headers.get("content-type", "")
         headers, query = Headers(list(request.headers.items())), ImmutableMultiDict(request.query)
         self.parameters = RequestParameters(query=query, header=headers, cookie=ImmutableMultiDict(), path={})
 

@@ -199,7 +199,7 @@ class Entra:
 
     async def _ask_graph(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        shown = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+        shown = {name.lower(): value for name, value in request.headers.items() if name.lower() != "authorization"}
         asked = Request(request.method, request.raw_path.partition("?")[0], tuple(request.query.items()), shown, body)
         with self.tenant.turn:
             self.requests.append(asked)

@@ -122,7 +122,7 @@ class Graph:
             raise _denied()
         found = list(self.tenant.applications.values())
         if "$search" in query:
-            if headers.get("ConsistencyLevel", "").lower() != "eventual":
+            if headers.get("consistencylevel", "").lower() != "eventual":
                 raise Refused(400, "Request_UnsupportedQuery", "Request with $search needs ConsistencyLevel: eventual.")
             searched = re.fullmatch(r'"displayName:(.*)"', query["$search"])
             if searched is None:
