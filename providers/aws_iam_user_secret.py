@@ -32,7 +32,7 @@ from providers.fields import Fields, Text, complaint
 
 if TYPE_CHECKING:
     from providers.aws import AwsTarget, Session
-    from providers.aws_keys import Keys
+    from providers.aws_keys import Key, Keys
 
 _PAGE = 1000
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -127,7 +127,7 @@ class AwsIamUserSecretProvider:
         return await preflight(target, parameters.user_name, parameters.region)
 
     async def issue(self, target: AwsTarget, parameters: AwsParameters, request: Issue) -> Credential:
-        """Remove the slot's recorded old key, and one that an earlier try left without its secret; make a new one.
+        """Remove the slot's recorded old key, and what an earlier try left that does not work; make a new one.
 
         Raises TargetRefused, naming the key, when one that nobody recorded takes up the room.
         """
@@ -137,16 +137,7 @@ class AwsIamUserSecretProvider:
         async with target.session(parameters.region, user) as session:
             keys = await aws_keys.keys_of(session, user)
             _refuse_own_user(target, user, keys)
-            active = request.active.values.get(KEY_ID) if request.active else None
-            previous = request.previous.values.get(KEY_ID) if request.previous else None
-            unknown = [key for key in keys.found if key.id not in {active, previous}]
-            doomed = [key for key in keys.found if key.id == previous and key.id != active]
-            if request.again:
-                lost = await aws_keys.lost_keys(session, unknown, request.candidate)
-                unknown = [key for key in unknown if key not in lost]
-                doomed += lost
-            if len(keys.found) - len(doomed) >= MOST:
-                raise await aws_keys.foreign(session, user, unknown, keys)
+            doomed = await _doomed(session, user, keys, request)
             for key in doomed:
                 await aws_keys.delete(session, user, key.id, active=key.active)
             return await aws_keys.create(session, user)
@@ -224,6 +215,30 @@ async def _users(session: Session) -> AsyncIterator[dict[str, Any]]:
         if not answer.get("IsTruncated"):
             return
         more = {"Marker": answer["Marker"]}
+
+
+async def _doomed(session: Session, user: str, keys: Keys, request: Issue) -> list[Key]:
+    """Choose what goes so that there is room. Raises TargetRefused when a stranger's key would have to."""
+    from providers import aws_keys
+
+    active, previous, issued = map(_id_of, (request.active, request.previous, request.issued))
+    expendable = [_id_of(each) for each in request.expendable]
+    doomed = [key for key in keys.found if key.id in {previous, issued} - {active}]
+    unknown = [key for key in keys.found if key.id not in {active, previous, issued, *expendable}]
+    if request.again:
+        lost = await aws_keys.lost_keys(session, unknown, request.candidate)
+        unknown = [key for key in unknown if key not in lost]
+        doomed += lost
+    for key_id in expendable:
+        if len(keys.found) - len(doomed) >= MOST:
+            doomed += [key for key in keys.found if key.id == key_id != active and key not in doomed]
+    if len(keys.found) - len(doomed) >= MOST:
+        raise await aws_keys.foreign(session, user, unknown, keys)
+    return doomed
+
+
+def _id_of(credential: Credential | None) -> str | None:
+    return credential.values.get(KEY_ID) if credential else None
 
 
 def _refuse_own_user(target: AwsTarget, user: str, keys: Keys) -> None:

@@ -94,11 +94,9 @@ async def _room(scene: _Scene, keys: Keys) -> Check:
     named = "; ".join([await aws_keys.described(scene.session, key, keys.asked_at) for key in keys.found])
     remedy = aws_keys.removal(scene.user, keys.found)
     if len(keys.found) >= MOST:
-        detail = f"AWS allows {MOST} keys, and it has {len(keys.found)} that Keyturn did not make: {named}."
+        detail = f"AWS allows {MOST} keys, and it has {len(keys.found)} that are not this rotation's: {named}."
         return Check(title, FAILED, detail, remedy)
-    detail = (
-        f"It has one that Keyturn did not make: {named}. The second rotation needs its room and is refused until then."
-    )
+    detail = f"It has one that is not this rotation's: {named}. The second rotation needs its room."
     return Check(title, WARNING, detail, remedy)
 
 

@@ -95,6 +95,9 @@ class Issue:
 
     `again` is true when an earlier call with the same candidate may or may not have taken effect.
     `previous` is what the journal recorded for this slot, `active` what is published now: never to be touched.
+    `issued` is what an earlier call returned for the same candidate: it does not log in and is to be replaced.
+    `expendable`: recorded for the same principal and to be retired later; may go now where there is no room otherwise,
+    the first of them first.
     """
 
     slot: Slot
@@ -102,6 +105,8 @@ class Issue:
     previous: Credential | None = None
     active: Credential | None = None
     again: bool = False
+    issued: Credential | None = None
+    expendable: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True)

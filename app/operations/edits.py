@@ -125,6 +125,8 @@ class Edits:
         """New users are tried before anything is stored. Raises PreflightFailed."""
         if change.parameters is None or not _changes_principal(kind, row, change.parameters):
             return
+        if not kind.restores and not _differ(kind, row.parameters, change.parameters):
+            return  # an edit under way is taken back: what this rotation holds there would look like a stranger's
 
         def look(tx: Tx) -> tuple[Connection, dict[str, str]]:
             connection = connections.get(tx, row.connection_id)
@@ -275,7 +277,11 @@ def _crossed(kind: Provider, row: Rotation, parameters: BaseModel) -> list[Probl
 
 
 def _changes_principal(kind: Provider, row: Rotation, parameters: BaseModel) -> bool:
-    former = kind.parameters.model_validate(row.succession or row.parameters)
+    return _differ(kind, row.succession or row.parameters, parameters)
+
+
+def _differ(kind: Provider, stored: Mapping[str, Any], parameters: BaseModel) -> bool:
+    former = kind.parameters.model_validate(stored)
     return any(kind.identity(former, slot) != kind.identity(parameters, slot) for slot in (0, 1))
 
 

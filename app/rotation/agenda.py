@@ -110,11 +110,11 @@ def _unfilled(job: Job, provider: Provider) -> list[int]:
 
 
 def _inherited(job: Job, provider: Provider) -> list[int]:
-    """The slots whose principal changes; the published one last. Never empty, so that the edit gets finished."""
+    """The slots whose principal changes, the published one last; none when an edit was taken back in time."""
     active = job.rotation.active_index
     changed = _changed(job, provider)
     if len(provider.initial_slots) == 1:
-        return [active]
+        return [active] if active in changed else []
     return sorted(changed, key=lambda slot: slot == active)
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from app.errors import Postponed, RotationFailed
 from app.rotation import failure, guard, schedule
-from app.rotation.agenda import CREATE, EDIT, HEAL, SCHEDULE
+from app.rotation.agenda import CREATE, EDIT, HEAL, SCHEDULE, former_principal
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from app.rotation.retirement import retire, where
@@ -181,6 +181,8 @@ class AttemptRun:
             previous=credential_of(job.credentials[slot]) if slot in job.credentials else None,
             active=credential_of(job.credentials[rotation.active_index]) if published else None,
             again=again,
+            issued=credential_of(self.attempt.issued) if self.attempt.issued else None,
+            expendable=self._expendable(),
         )
         with self._telling("issue") as step:
             self.around.held.assert_fresh()
@@ -190,6 +192,13 @@ class AttemptRun:
             credential = StoredCredential(issued.values, issued.expires_at)
             await self._record_issued(credential, step.done())
         return credential
+
+    def _expendable(self) -> tuple[Credential, ...]:
+        """What an edit took from this principal and left to live for a while, that which dies next first."""
+        job, provider = self.around.job, self.around.provider
+        mine = [a for a in job.retiring if former_principal(a, provider) == self._identity and a.row.id != self.row.id]
+        mine.sort(key=lambda a: a.row.retire_after or a.row.started_at)
+        return tuple(credential_of(a.previous) for a in mine if a.previous)
 
     async def _record_issued(self, credential: StoredCredential, done: StepDone) -> None:
         def issued(tx: Tx) -> journal.Steps:

@@ -189,6 +189,20 @@ def test_back_to_the_former_user_by_a_second_edit(created: Aws) -> None:
     assert created.account.keys(created.user) == created.account.keys(other) == {}
 
 
+def test_an_edit_that_fails_can_be_taken_back(created: Aws) -> None:
+    done("rotations", "rotate", NAME)
+    before, other = created.account.keys(created.user), created.make_user("other")
+    created.account.fault("CreateAccessKey", "lose")
+    assert edited(created, userName=other).code == 1
+    assert len(created.account.keys(other)) == 1
+    assert edited(created).code == 0
+    assert created.account.keys(created.user) == before
+    assert created.account.keys(other) == {}
+    assert created.account.lets_in(*published())
+    done("rotations", "rotate", NAME)
+    assert created.account.lets_in(*published())
+
+
 def test_another_region_touches_no_key(created: Aws) -> None:
     before = published()
     assert edited(created, region="eu-central-1").code == 0

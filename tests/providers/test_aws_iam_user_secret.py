@@ -148,6 +148,26 @@ async def test_a_lost_answer_leaves_no_orphan(aws: Aws, target: AwsTarget) -> No
     assert works(aws, second)
 
 
+async def test_a_recorded_key_that_does_not_work_is_replaced_though_it_was_used(aws: Aws, target: AwsTarget) -> None:
+    active, planned = await issue(target, aws.user), candidate()
+    useless = await issue(target, aws.user, candidate=planned, active=active)
+    assert works(aws, useless)
+    aws.account.iam().update_access_key(UserName=aws.user, AccessKeyId=key_id(useless), Status="Inactive")
+    issued = await issue(target, aws.user, candidate=planned, active=active, again=True, issued=useless)
+    assert set(aws.account.keys(aws.user)) == {key_id(active), key_id(issued)}
+
+
+async def test_keys_to_be_retired_later_go_only_as_far_as_room_is_needed(aws: Aws, target: AwsTarget) -> None:
+    first = await issue(target, aws.user)
+    second = await issue(target, aws.user, expendable=(first,))
+    assert works(aws, first)
+    third = await issue(target, aws.user, expendable=(first, second))
+    assert set(aws.account.keys(aws.user)) == {key_id(second), key_id(third)}
+    aws.account.create_key(aws.make_user("other"))
+    assert works(aws, await issue(target, aws.user, active=third, expendable=(third, second)))
+    assert works(aws, third)
+
+
 async def test_an_older_key_is_no_lost_one_though_it_was_never_used(aws: Aws, target: AwsTarget) -> None:
     active, stranger = await issue(target, aws.user), aws.account.create_key(aws.user)
     planned = candidate(datetime.now(UTC) + timedelta(minutes=1))
@@ -332,7 +352,7 @@ def test_a_region_that_aws_does_not_have() -> None:
         assert all(each.field == "parameters.region" for each in found)
         return " ".join(each.message for each in found)
 
-    assert problem("eu-central-9") .startswith("AWS has no region eu-central-9. Is it eu-central-")
+    assert problem("eu-central-9").startswith("AWS has no region eu-central-9. Is it eu-central-")
     assert "Enter one such as" in problem("xx-moon-1")
     assert problem("eu-central-1") == problem("cn-north-1") == problem("us-gov-west-1") == ""
     assert problem("xx-moon-1", endpointUrl="http://localhost:4566") == ""
