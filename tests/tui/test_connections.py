@@ -19,10 +19,17 @@ from tests.tui.wizardry import complains, down_to, error, field, fill, label, pr
 pytestmark = pytest.mark.usefixtures("home")
 
 
+async def to_postgres(walk: Walk) -> None:
+    """A new connection, to the first of the apps."""
+    await press(walk, "n")
+    await walk.sees("To what?", "PostgreSQL")
+    await press(walk, "enter")
+
+
 async def new_connection(walk: Walk) -> None:
     await press(walk, "c")
     await walk.reaches("ConnectionsScreen")
-    await press(walk, "n")
+    await to_postgres(walk)
     await walk.reaches("ConnectionFormScreen")
     await field(walk, "Name")
 
@@ -57,7 +64,7 @@ async def test_a_connection_is_entered_tested_and_saved(pg: Database, size: tupl
         await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
         await walk.sees("No connections yet.", "Press  n  to set one up")
-        await press(walk, "n")
+        await to_postgres(walk)
         await walk.reaches("ConnectionFormScreen")
         await enter(walk, pg)
         await press(walk, "ctrl+t")
@@ -144,7 +151,7 @@ async def test_escape_leaves_a_draft_without_the_password(pg: Database) -> None:
     async with walking() as walk:
         await press(walk, "c")
         await walk.reaches("ConnectionsScreen")
-        await press(walk, "n")
+        await to_postgres(walk)
         await walk.reaches("Question")
         await walk.sees("Continue the draft from", "a connection (ops-admin)", "Its secrets were not kept.")
         await press(walk, "enter")
@@ -156,7 +163,7 @@ async def test_escape_leaves_a_draft_without_the_password(pg: Database) -> None:
         await fill(walk, "Password", pg.admin_password)
         await press(walk, "ctrl+n")
         await walk.reaches("ConnectionsScreen")
-        await press(walk, "n")
+        await to_postgres(walk)
         await walk.reaches("ConnectionFormScreen")
     assert await names() == ["ops-admin"]
 
@@ -277,7 +284,7 @@ async def test_brackets_are_shown_as_they_are(pg: Database) -> None:
             await walk.sees(f"{admin}@{pg.host}:{pg.port}/{database}", "about [bold]that[/] one")
             await press(walk, "t")
             await walk.sees("✓ works")
-            await press(walk, "n")
+            await to_postgres(walk)
             await walk.reaches("ConnectionFormScreen")
             await enter(walk, pg, Name="second", Database="no[/]thing", Username=admin, Password="pw[/]")
             await press(walk, "ctrl+n")
@@ -294,6 +301,8 @@ def test_what_is_typed_in_one_burst_ends_in_its_fields() -> None:
         tty.press("c")
         tty.sees("No connections yet.")
         tty.press("n")
+        tty.sees("To what?")
+        tty.press("\r")
         tty.sees("Name", "What you will know it by")
         tty.press("ops-x\x7fa\tthe main one\tlocalhostX\x7f\r\x15 9999\x1b[Bdb-1\radmin\twrong\x15hunter2\t ")
         tty.sees("ops-a ", "the main one ", "localhost ", "9999 ", "db-1 ", "admin ", "••••••• ", "○ no")
