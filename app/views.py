@@ -15,6 +15,7 @@ class Status(enum.StrEnum):
     CREATING = "creating"
     ROTATING = "rotating"
     FAILING = "failing"
+    EXPIRING = "expiring"
     OVERDUE = "overdue"
     PAUSED = "paused"
     DUE_SOON = "due soon"

@@ -43,6 +43,7 @@ async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
         if detail.auto_rotation:
             await rotations.pause(row.id)
             said = f"{row.name} is paused: it rotates by hand alone until it is resumed."
+            said = f"{said} {await rotations.expiry_warning(row.id)}".rstrip()
         else:
             await rotations.resume(row.id)
             said = f"{row.name} is resumed: it rotates on schedule again."

@@ -24,7 +24,7 @@ from screens.widgets.line_table import Cell, Column, LineTable
 if TYPE_CHECKING:
     from screens.desk import Desk
 
-_URGENT = (Status.FAILING, Status.OVERDUE)
+_URGENT = (Status.FAILING, Status.EXPIRING, Status.OVERDUE)
 _WITH_LAST, _WITH_TYPE, _WITH_WHOLE_TYPE = 96, 112, 140
 """From how many columns on the last result, then the type and the exact next run, have a column of their own."""
 

@@ -118,6 +118,7 @@ def status_mark(status: Status) -> Mark:
         Status.DUE_SOON: (g.soon, GOOD),
         Status.PAUSED: (g.paused, MUTED),
         Status.OVERDUE: (g.overdue, WARN),
+        Status.EXPIRING: (g.overdue, WARN),
         Status.FAILING: (g.failed, BAD),
         Status.ROTATING: (g.busy, BUSY),
         Status.CREATING: (g.creating, BUSY),

@@ -12,7 +12,7 @@ from store.leases import Lease
 from store.tables import Rotation
 
 
-def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> str | None:
+def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> Rotation | None:
     """The published rotation whose credentials nobody has tried for longest, if that is too long; it counts as tried.
 
     It takes no lease: a look must not keep a person waiting. What is failing or being deleted is left to others.
@@ -29,10 +29,9 @@ def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> str | Non
         .limit(1)
         .with_for_update(skip_locked=True)
     ).first()
-    if found is None:
-        return None
-    found.checked_at = now
-    return found.id
+    if found is not None:
+        found.checked_at = now
+    return found
 
 
 def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor: str, now: datetime) -> None:

@@ -76,6 +76,22 @@ def credentials(tx: Tx, rotation_id: str) -> dict[int, Credential]:
     return {row.slot: row for row in tx.session.scalars(_CREDENTIALS, {"rotation": rotation_id})}
 
 
+def expiries(tx: Tx) -> dict[str, datetime]:
+    """When the published credential of a rotation expires, where it does."""
+    found = tx.session.execute(
+        select(Credential.rotation_id, Credential.expires_at)
+        .join(Rotation, col(Rotation.id) == col(Credential.rotation_id))
+        .where(col(Credential.slot) == col(Rotation.active_index), col(Credential.expires_at).is_not(None))
+    )
+    return {rotation_id: expires_at for rotation_id, expires_at in found if expires_at is not None}
+
+
+def expiry(tx: Tx, rotation: Rotation) -> datetime | None:
+    """The same of one."""
+    held = credentials(tx, rotation.id).get(rotation.active_index)
+    return held.expires_at if held else None
+
+
 def credential_values(tx: Tx, row: Credential) -> dict[str, str]:
     return opened_values(tx, row.id, row.sealed_values)
 

@@ -74,6 +74,7 @@ def edit(args: Namespace) -> int:
     async def work(service: Service) -> int:
         edited = await service.edits.edit(args.name, body, _listener(args))
         output.ignored(edited.ignored)
+        await _warn_of_expiry(service, edited.rotation.id)
         return await _outcome(service, args, edited.rotation, "Changed")
 
     return use(work)
@@ -137,7 +138,17 @@ def credentials(args: Namespace) -> int:
 
 
 def pause(args: Namespace) -> int:
-    return _switched(args, lambda service: service.rotations.pause(args.name), "Paused")
+    async def work(service: Service) -> SecretRotation:
+        rotation = await service.rotations.pause(args.name)
+        await _warn_of_expiry(service, rotation.id)
+        return rotation
+
+    return _switched(args, work, "Paused")
+
+
+async def _warn_of_expiry(service: Service, ref: str) -> None:
+    if warning := await service.rotations.expiry_warning(ref):
+        output.complain(warning, "Resume it, rotate by hand before, or shorten the interval.")
 
 
 def resume(args: Namespace) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from app.contract import ConnectionRef, EnvironmentRef, FolderRef, Guard, RotateAtUtc, SecretRotation
+from app.rotation import expiry
 from app.rotation.status import status_of
 from app.views import AttemptView, RotationDetail, RotationRow, SecretView, SlotView, StepView
 from providers.base import Provider
@@ -67,11 +68,17 @@ def documents_of(tx: Tx, rows: list[Rotation]) -> list[SecretRotation]:
 def rows_of(tx: Tx, rows: list[Rotation], now: datetime) -> tuple[RotationRow, ...]:
     places = projects.places_of(tx, (r.folder_id for r in rows))
     known = {c.id: c for c in connections.list_all(tx)}
-    return tuple(row_of(r, _there(places, r.folder_id), _there(known, r.connection_id).name, now) for r in rows)
+    ends = rotations.expiries(tx)
+    return tuple(
+        row_of(r, _there(places, r.folder_id), _there(known, r.connection_id).name, now, ends.get(r.id)) for r in rows
+    )
 
 
-def row_of(row: Rotation, place: FolderPlace, connection: str, now: datetime) -> RotationRow:
+def row_of(
+    row: Rotation, place: FolderPlace, connection: str, now: datetime, expires_at: datetime | None
+) -> RotationRow:
     kind = provider_or_none(row.type)
+    ending = expiry.warning(row, expires_at) if expiry.expiring(row, expires_at, now) else ""
     published = row.last_rotated_at is not None
     return RotationRow(
         id=row.id,
@@ -82,12 +89,12 @@ def row_of(row: Rotation, place: FolderPlace, connection: str, now: datetime) ->
         environment=place.environment.slug,
         path=place.folder.path,
         connection=connection,
-        status=status_of(row, now),
+        status=status_of(row, now, expires_at),
         active_identity=_identity(kind, row, row.active_index) if published else "",
         next_at=row.retry_at or row.next_rotation_at,
         last_rotated_at=row.last_rotated_at,
         last_result=row.rotation_status or "",
-        last_message=row.drift or row.last_rotation_message or "",
+        last_message=row.drift or row.last_rotation_message or ending,
         failures=row.failures,
     )
 
@@ -97,7 +104,11 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
     credentials = rotations.credentials(tx, row.id)
     return RotationDetail(
         row=row_of(
-            row, _there(projects.places_of(tx, [row.folder_id]), row.folder_id), _connection_of(tx, row).name, now
+            row,
+            _there(projects.places_of(tx, [row.folder_id]), row.folder_id),
+            _connection_of(tx, row).name,
+            now,
+            rotations.expiry(tx, row),
         ),
         description=row.description or "",
         parameters=row.parameters,

@@ -21,7 +21,7 @@ from app.operations.context import Context, environment_by, rotation_by
 from app.operations.creation import dump_parameters
 from app.operations.documents import document_of
 from app.operations.holders import held_elsewhere
-from app.rotation import agenda, schedule
+from app.rotation import agenda, expiry, schedule
 from app.rotation.attempt import time_of_day
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
@@ -35,6 +35,8 @@ from store.database import Tx
 from store.errors import Conflict, LeaseBusy
 from store.leases import Lease
 from store.tables import Connection, Rotation
+
+_SCHEDULE = {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}
 
 
 @dataclass(frozen=True)
@@ -174,11 +176,18 @@ class Edits:
         if change.mapping is not None:
             self._rename(tx, row, change.mapping)
         _reschedule(tx, row, body)
+        self._warn_of_expiry(tx, row, body)
         succeeds = change.parameters is not None and self._take_parameters(tx, row, kind, change.parameters)
         row.updated_at = now
         self._event(tx, row, f"changed: {', '.join(sorted(given))}")
         reached("edit.uncommitted")
         return succeeds
+
+    def _warn_of_expiry(self, tx: Tx, row: Rotation, body: UpdateRotation) -> None:
+        """Into the history, too, who let the published credential expire."""
+        message = expiry.warning(row, rotations.expiry(tx, row))
+        if message and body.model_fields_set & _SCHEDULE and row.last_rotated_at is not None:
+            expiry.append(tx, row, message, self.context.clock(), self.context.actor)
 
     def _rename(self, tx: Tx, row: Rotation, mapping: Mapping[str, str]) -> None:
         try:
@@ -293,7 +302,7 @@ def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation) -> None:
         row.rotate_at_hours, row.rotate_at_minutes = body.rotate_at_utc.hours, body.rotate_at_utc.minutes
     if body.is_auto_rotation_enabled is not None:
         row.is_auto_rotation_enabled = body.is_auto_rotation_enabled
-    if not body.model_fields_set & {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}:
+    if not body.model_fields_set & _SCHEDULE:
         return
     row.next_rotation_at = row.retry_at = None
     if row.is_auto_rotation_enabled and row.last_rotated_at is not None:

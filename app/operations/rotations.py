@@ -9,6 +9,7 @@ from app.errors import Busy, RotationFailed
 from app.operations.context import Context, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.operations.edits import Edits
+from app.rotation import expiry
 from app.rotation.agenda import MANUAL
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
@@ -92,6 +93,15 @@ class Rotations:
     async def resume(self, ref: str) -> SecretRotation:
         """Switch auto-rotation on; what became due meanwhile runs at once. Raises Busy."""
         return (await Edits(self.context).edit(ref, {"isAutoRotationEnabled": True})).rotation
+
+    async def expiry_warning(self, ref: str) -> str:
+        """That the published credential expires before the next run, and when; empty when it does not."""
+
+        def look(tx: Tx) -> str:
+            row = rotation_by(tx, ref)
+            return expiry.warning(row, rotations.expiry(tx, row)) if row.last_rotated_at else ""
+
+        return await self.context.store.aread(look)
 
     async def credentials(self, ref: str) -> GeneratedCredentials:
         """The values of both slots, in the documented shape; an event says who looked."""

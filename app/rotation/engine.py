@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.errors import Postponed, RotationFailed, explain
-from app.rotation import guard, schedule
+from app.rotation import expiry, guard, schedule
 from app.rotation.agenda import HEAL, MANUAL, RESUME, Fill, dropped_slot, fills, resumption
 from app.rotation.attempt import AttemptRun, who_uses
 from app.rotation.deletion import delete
@@ -123,7 +123,14 @@ class Engine:
     async def next_unchecked(self, older_than: timedelta) -> str | None:
         """The rotation that `checkup` should look at now, if any; it counts as looked at."""
         now = self.clock()
-        return await self.store.awrite(lambda tx: lifecycle.next_unchecked(tx, now - older_than, now))
+
+        def look(tx: Tx) -> str | None:
+            found = lifecycle.next_unchecked(tx, now - older_than, now)
+            if found is not None:
+                expiry.tell(tx, found, now, "scheduler")
+            return found.id if found else None
+
+        return await self.store.awrite(look)
 
     async def checkup(
         self, rotation_id: str, actor: str, listener: Listener = nobody, *, heal_active: bool = False

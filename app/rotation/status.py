@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from app.rotation.expiry import expiring
 from app.views import Status
 from store.tables import Rotation
 
@@ -12,7 +13,8 @@ GRACE = timedelta(minutes=2)
 """How late a run may be before it is called overdue."""
 
 
-def status_of(rotation: Rotation, now: datetime) -> Status:
+def status_of(rotation: Rotation, now: datetime, expires_at: datetime | None = None) -> Status:
+    """`expires_at`: when the published credential does, if ever."""
     creating = rotation.last_rotated_at is None
     if rotation.deletion is not None:
         return Status.DELETING
@@ -22,6 +24,8 @@ def status_of(rotation: Rotation, now: datetime) -> Status:
         return Status.FAILING
     if creating:
         return Status.CREATING
+    if expiring(rotation, expires_at, now):
+        return Status.EXPIRING
     if not rotation.is_auto_rotation_enabled or rotation.next_rotation_at is None:
         return Status.PAUSED
     if rotation.next_rotation_at < now - GRACE:
