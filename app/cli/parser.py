@@ -136,7 +136,7 @@ def _drill(commands: Subparsers) -> None:
 
 def _connections(verbs: Subparsers) -> None:
     add = _verb(verbs, "connections", "add", "log in to a target, and keep the access when that works")
-    add.add_argument("app", metavar="APP", help="what it leads to, such as postgres")
+    add.add_argument("app", metavar="APP", help="what it leads to, such as postgres or aws")
     _file(add)
     _verb(verbs, "connections", "list", "all connections")
     _named(_verb(verbs, "connections", "show", "one connection, without its secrets"))
@@ -146,7 +146,7 @@ def _connections(verbs: Subparsers) -> None:
 
 def _rotations(verbs: Subparsers) -> None:
     create = _verb(verbs, "rotations", "create", "check everything, then issue and publish the first credentials")
-    create.add_argument("type", metavar="TYPE", help="such as postgres-credentials")
+    create.add_argument("type", metavar="TYPE", help="such as postgres-credentials or aws-iam-user-secret")
     _file(create)
     every = _verb(verbs, "rotations", "list", "all rotations and how they are")
     every.add_argument("--project", metavar="P", help="only those of this project (id or slug)")

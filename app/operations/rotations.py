@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.contract import GeneratedCredentials, SecretRotation
-from app.errors import Busy, RotationFailed
+from app.errors import Busy, RotationFailed, UsageError
 from app.operations.context import Context, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, rows_of
 from app.operations.edits import Edits
@@ -143,9 +143,14 @@ class Rotations:
     async def heal(self, ref: str, listener: Listener = nobody) -> list[SlotCheck]:
         """Set every password that somebody changed at the target back to what the store holds, then check again.
 
-        Raises Busy, RotationFailed.
+        Raises Busy, RotationFailed, UsageError where the target makes the credentials up.
         """
         row = await self.context.store.aread(lambda tx: rotation_by(tx, ref))
+        if not provider_of(row.type).restores:
+            raise UsageError(
+                f"{provider_of(row.type).title} can't be set back: the target gives each of them out once.",
+                remedy=f"Give out a new one: keyturn rotations rotate {row.name}",
+            )
         try:
             await self.context.engine.checkup(row.id, self.context.actor, listener, heal_active=True)
         except LeaseBusy as error:

@@ -36,6 +36,7 @@ FORMS: tuple[steps.Step, ...] = (
     steps.DetailsStep(),
 )
 REVIEW = len(FORMS)
+_USER = "parameters.username"
 TITLES = (*(step.title for step in FORMS), ReviewStep.title)
 
 Problems = list[tuple[str, str]]
@@ -311,6 +312,6 @@ def own(step: steps.Step, found: Problems) -> Problems:
 
 def _subject(draft: Draft) -> str:
     """What a draft is about, as far as it goes."""
-    users = " and ".join(text for key, text in draft.values.items() if key.startswith("parameters.username") and text)
+    users = " and ".join(text for key, text in draft.values.items() if key.lower().startswith(_USER) and text)
     known = [draft.text("name"), users, draft.text("connectionId")]
     return f"a rotation ({'; '.join(text for text in known if text) or draft.type})"

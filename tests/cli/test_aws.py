@@ -11,7 +11,7 @@ import pytest
 from tests.cli.ground import Ran, done, keyturn, make_due, modules_after, without_secrets
 from tests.standins.iam import SAMPLE, Aws, aws, aws_account  # noqa: F401 - fixtures
 
-NAME = SAMPLE["name"]
+NAME = "billing-keys"
 TYPE = "aws-iam-user-secret"
 
 
@@ -218,6 +218,32 @@ def test_check_finds_what_somebody_deleted_or_deactivated(created: Aws) -> None:
     ran = keyturn("rotations", "check", NAME)
     assert ran.code == 1
     assert f"The access key {old} of {created.user} was made inactive." in ran.said
+    healed = keyturn("rotations", "check", NAME, "--heal")
+    assert healed.code == 2
+    assert "AWS IAM user keys can't be set back" in healed.err
+    assert f"keyturn rotations rotate {NAME}" in healed.err
+    done("rotations", "rotate", NAME)
+    assert "made inactive" not in done("rotations", "check", NAME).said
+
+
+def test_a_published_key_that_somebody_deleted_is_drift_and_the_next_rotation_mends_it(created: Aws) -> None:
+    created.account.iam().delete_access_key(UserName=created.user, AccessKeyId=published()[0])
+    ran = keyturn("rotations", "check", NAME)
+    assert ran.code == 1
+    assert "AWS does not know the access key" in ran.said
+    done("rotations", "rotate", NAME)
+    assert created.account.lets_in(*published())
+
+
+def test_a_creation_whose_answer_was_lost_is_resumed_by_asking_again(connected: Aws) -> None:
+    connected.account.fault("CreateAccessKey", "lose")
+    body = json.dumps(connected.rotation_body)
+    failed = keyturn("rotations", "create", TYPE, "--file", "-", stdin=body)
+    assert failed.code == 1
+    assert "Not finished" in failed.err
+    create(connected)
+    assert list(connected.account.keys(connected.user)) == [published()[0]]
+    assert connected.account.lets_in(*published())
 
 
 def test_the_guard_waits_for_who_still_calls(connected: Aws) -> None:

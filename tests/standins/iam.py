@@ -13,7 +13,7 @@ import pytest
 from app.demo.iam import IamAccount, Login
 from providers.aws_policy import policy
 
-SAMPLE = {
+SAMPLE: dict[str, object] = {
     "name": "billing-keys",
     "projectId": "default",
     "connectionId": "my-aws-connection",
