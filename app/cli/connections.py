@@ -36,7 +36,7 @@ def show_all(args: Namespace) -> int:
         output.table(
             ("NAME", "APP", "METHOD", "ADDRESS", "USED BY"),
             [(view.name, view.app, view.method, view.summary, ", ".join(view.used_by)) for view in views],
-            empty="There are no connections. Add one: keyturn connections add postgres --file body.json",
+            empty="There are no connections. Add one: keyturn connections add APP --file body.json (such as postgres)",
         )
         return 0
 

@@ -242,4 +242,4 @@ def _summary(settings: Mapping[str, Any]) -> str:
     """One line for lists, from whatever public fields there are."""
     if {"host", "port", "database", "username"} <= settings.keys():
         return "{username}@{host}:{port}/{database}".format_map(settings)
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if "\n" not in str(value))

@@ -111,6 +111,7 @@ def test_a_certificate_works_as_well(ready: Path, entra: Standing) -> None:
     create(entra)
     assert entra.logs_in(*published())
     assert without_secrets(done("connections", "show", CONNECTION, "--json").said, key.splitlines()[1:3])
+    assert without_secrets(done("connections", "list").said, certificate.splitlines()[1:3])
 
 
 def test_a_connection_that_is_refused_is_not_kept(ready: Path, entra: Standing) -> None:
