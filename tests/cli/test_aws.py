@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.ground import Ran, done, keyturn, make_due, modules_after, without_secrets
+from tests.cli.ground import Ran, done, keyturn, make_due, modules_after, process, until, without_secrets
 from tests.standins.iam import SAMPLE, Aws, aws, aws_account  # noqa: F401 - fixtures
 
 NAME = "billing-keys"
@@ -306,3 +307,35 @@ def test_who_looks_at_lists_waits_for_no_sdk(ready: Path, words: list[str]) -> N
     code, modules = modules_after(*words)
     assert code == 0
     assert not {"boto3", "botocore", "moto"} & modules
+
+
+POINTS = ["plan.recorded", "issue.called", "issue.recorded", "verify.called", "publish.uncommitted", "publish.recorded"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_death_at_any_step_costs_no_key(created: Aws, point: str) -> None:
+    done("rotations", "rotate", NAME)
+    before = published()
+    died = process("rotations", "rotate", NAME, KEYTURN_FAILPOINT=point, KEYTURN_LEASE_SECONDS="1")
+    assert died.code == -signal.SIGKILL
+    assert created.account.lets_in(*before)
+    until(lambda: keyturn("rotations", "rotate", NAME).code != 4)
+    keys = done("rotations", "credentials", NAME, "--json").json["generatedCredentials"]
+    assert set(created.account.keys(created.user)) == {key["accessKeyId"] for key in keys}
+    assert all(created.account.lets_in(key["accessKeyId"], key["secretAccessKey"]) for key in keys)
+    done("rotations", "rotate", NAME)
+
+
+def test_a_death_while_deleting_leaves_no_key(created: Aws) -> None:
+    done("rotations", "rotate", NAME)
+    died = process(
+        "rotations", "delete", NAME, "--yes", "--revoke", KEYTURN_FAILPOINT="revoke.called", KEYTURN_LEASE_SECONDS="1"
+    )
+    assert died.code == -signal.SIGKILL
+
+    def gone() -> bool:
+        done("--run-scheduler", "--once")
+        return bool(done("rotations", "list", "--json").json == {"secretRotations": []})
+
+    until(gone)
+    assert created.account.keys(created.user) == {}
