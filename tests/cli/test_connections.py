@@ -10,7 +10,7 @@ import pytest
 from tests.cli.ground import Ground, done, keyturn
 from tests.cli.test_output import RFC3339
 
-MISSING_APP = "There is no connection app 'oracle'. Known: postgres"
+MISSING_APP = "There is no connection app 'oracle'. Known: aws, azure-client-secrets, postgres"
 
 
 def test_an_added_connection_is_shown_without_its_password(ground: Ground) -> None:
