@@ -207,3 +207,12 @@ class Progress:
     at: datetime
     ms: float = 0.0
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Something at a target that may be rotated. `fills`: the parameters it stands for, by their documented names."""
+
+    title: str
+    detail: str
+    fills: Mapping[str, str]

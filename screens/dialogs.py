@@ -33,7 +33,7 @@ def error_dialog(title: str, error: Explanation) -> Question:
     return Question(title, "\n\n".join(part for part in (error.message, error.remedy) if part), [("close", "Close")])
 
 
-class DeleteDialog(LeftOnce[tuple[bool, bool] | None], ModalScreen[tuple[bool, bool] | None]):
+class DeleteDialog(ModalScreen[tuple[bool, bool] | None], LeftOnce[tuple[bool, bool] | None]):
     """Asks for the rotation's name; the answer is what to revoke and delete with it, None for nothing at all."""
 
     AUTO_FOCUS = ""

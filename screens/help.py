@@ -20,7 +20,7 @@ _HIDDEN = {"app.help_quit", "help_quit", "screen.copy_text", "app.command_palett
 _HIDDEN |= {"scroll_left", "scroll_right", "page_left", "page_right", "screen.minimize"}
 
 
-class HelpScreen(LeftOnce[None], ModalScreen[None]):
+class HelpScreen(ModalScreen[None], LeftOnce[None]):
     """`about` explains the screen, `keys` are (key, what it does)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,f1,q,enter", "close", "Close", show=False)]

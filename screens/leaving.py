@@ -11,6 +11,8 @@ Result = TypeVar("Result")
 
 
 class LeftOnce(Screen[Result]):
+    """Stands behind ModalScreen in a list of bases: Textual takes the style of the first one alone."""
+
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """With whatever was opened above it; nothing happens when it was left before."""
         if self not in self.app.screen_stack:

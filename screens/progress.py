@@ -32,7 +32,7 @@ STEPS = {
 _EXPECTED = ("plan", "issue", "verify", "publish")
 
 
-class ProgressScreen(LeftOnce[None], ModalScreen[None]):
+class ProgressScreen(ModalScreen[None], LeftOnce[None]):
     """The steps of one piece of work, with the time each took."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Leave", show=False)]

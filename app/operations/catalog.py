@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.forms import FormField, fields_of
-from providers.base import Preparable
+from providers.base import Choosing, Preparable
 from providers.registry import connection_app, connection_app_names, provider, providers
-
 
 _DOCUMENTED = ("postgres", "aws", "azure-client-secrets")
 
@@ -23,10 +22,13 @@ class RotationType:
     type: str
     title: str
     app: str
+    app_title: str
     name_max_length: int
     parameters: tuple[FormField, ...]
     mapping: tuple[FormField, ...]
     preparable: bool
+    choosable: bool
+    """Whether the target can be asked what there is to rotate."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Catalog:
             type=kind.type,
             title=kind.title,
             app=kind.app,
+            app_title=connection_app(kind.app).title,
             name_max_length=kind.name_max_length,
             parameters=tuple(fields_of(kind.parameters)),
             mapping=tuple(fields_of(kind.mapping)),
             preparable=isinstance(kind, Preparable),
+            choosable=isinstance(kind, Choosing),
         )
 
     def connection_apps(self) -> list[tuple[str, str]]:

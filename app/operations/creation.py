@@ -19,14 +19,17 @@ from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener
-from app.views import Outlook
-from providers.base import Check, CheckResult, Preparable, Preparation, Problem, Provider, Target
+from app.views import Outlook, Pick
+from providers.base import Check, CheckResult, Choosing, Preparable, Preparation, Problem, Provider, Target
 from providers.registry import provider as provider_of
 from store import connections, lifecycle, projects, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
 from store.leases import Lease
 from store.tables import Connection, Environment, Rotation
+
+PICKS = 100
+"""More than that nobody reads; what is searched for narrows it down."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,13 @@ class Creation:
         model = _parameters(kind, parameters)
         target = await self._target(connection)
         await kind.prepare(target, model)
+
+    async def picks(self, type_name: str, connection: str, query: str = "", limit: int = PICKS) -> list[Pick]:
+        """What there is to rotate through a connection, by name. Raises NotFound, TargetError."""
+        kind = provider_of(type_name)
+        assert isinstance(kind, Choosing)
+        target = await self._target(connection)
+        return [Pick(c.title, c.detail, c.fills) for c in await kind.choices(target, query, limit)]
 
     async def _target(self, ref: str) -> Target:
         def look(tx: Tx) -> tuple[Connection, dict[str, str]]:

@@ -18,7 +18,7 @@ from screens.text import one_line, plain
 from screens.widgets.controls import Push
 
 
-class Question(LeftOnce[str], ModalScreen[str]):
+class Question(ModalScreen[str], LeftOnce[str]):
     """Dismissed with the id of the answer, with "" on escape. The first answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -158,6 +158,32 @@ class WizardScreen(Asking):
         screen = PreparationScreen(self._service, self._draft.type, self._body()["parameters"], view)
         if await self.app.push_screen_wait(screen) and self._stage is Stage.REVIEWING:
             self.action_look_again()
+
+    @on(Button.Pressed, f"#{steps.PICK}")
+    def _pick_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self._pick()
+
+    @work
+    async def _pick(self) -> None:
+        from screens.picking import PickScreen
+
+        assert self._kind is not None
+        self._keep()
+        creation, type_name, connection = self._service.creation, self._draft.type, self._draft.text("connectionId")
+        fills = await self.app.push_screen_wait(
+            PickScreen(self._kind.title, lambda query: creation.picks(type_name, connection, query))
+        )
+        if fills:
+            self._take_turn(lambda: self._fill(fills))
+
+    async def _fill(self, fills: Mapping[str, str]) -> None:
+        """Put what was picked into the parameters."""
+        await self.form.remove_children()
+        for name, text in fills.items():
+            self._draft.put(f"parameters.{name}", text)
+        self._last[self._at] = f"parameters.{next(iter(fills))}"
+        await self._show(self._at)
 
     # Review ----------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from screens.wizard import clock
 from screens.wizard.draft import GUARD, GUARD_HOURS, ROTATE_AT, Draft
 from screens.wizard.facts import Facts
 
-NEW_CONNECTION, PREPARE, TYPES = "new-connection", "prepare", "types"
+NEW_CONNECTION, PICK, PREPARE, TYPES = "new-connection", "pick", "prepare", "types"
 
 
 class Step(Protocol):
@@ -49,7 +49,7 @@ class TypeStep:
         options = []
         for kind in facts.types:
             asked = ", ".join(f.title.lower() for f in kind.parameters if f.required)
-            through = f"through a {kind.app} connection; asks for {asked}" if asked else f"through {kind.app}"
+            through = f"through a connection to {kind.app_title}" + (f"; asks for {asked}" if asked else "")
             text = Content.assemble((one_line(kind.title), "bold"), "\n", plain(one_line(through), STYLES[MUTED]))
             options.append(Option(text, id=kind.type))
         listed = OptionList(*options, id=TYPES, compact=True, markup=False)
@@ -152,6 +152,11 @@ class ParametersStep:
         assert kind is not None
         texts = {field.key: draft.text(f"parameters.{field.key}") for field in kind.parameters}
         shown = [(field, made(field, texts[field.key], prefix="parameters.")) for field in kind.parameters]
+        if kind.choosable:
+            yield _lead("Choose from what the connection can see, or type it.")
+            button = Push(f"Choose from a list{glyphs().ellipsis}", PICK)
+            button.help = "Asks the target what there is; nothing is changed."
+            yield button
         yield from (row for field, row in shown if not field.advanced)
         if kind.preparable:
             note = _lead("Keyturn sets their passwords from now on: nothing else may change them, or use them yet.")
