@@ -30,6 +30,7 @@ class Glyphs:
     healthy: str = "✓"
     soon: str = "◔"
     overdue: str = "!"
+    expiring: str = "◑"
     failed: str = "✗"
     paused: str = "‖"
     busy: str = "↻"
@@ -51,6 +52,7 @@ UNICODE = Glyphs()
 ASCII = Glyphs(
     healthy="+",
     soon=">",
+    expiring="?",
     failed="x",
     paused="=",
     busy="~",
@@ -118,7 +120,7 @@ def status_mark(status: Status) -> Mark:
         Status.DUE_SOON: (g.soon, GOOD),
         Status.PAUSED: (g.paused, MUTED),
         Status.OVERDUE: (g.overdue, WARN),
-        Status.EXPIRING: (g.overdue, WARN),
+        Status.EXPIRING: (g.expiring, WARN),
         Status.FAILING: (g.failed, BAD),
         Status.ROTATING: (g.busy, BUSY),
         Status.CREATING: (g.creating, BUSY),

@@ -108,6 +108,8 @@ async def test_the_connection_form_at_every_size(size: tuple[int, int]) -> None:
         await walk.reaches("ConnectionsScreen")
         await walk.sees("n New", "esc Back", "? Help")
         await press(walk, "n")
+        await walk.sees("To what?", "PostgreSQL")
+        await press(walk, "enter")
         await walk.reaches("ConnectionFormScreen")
         await field(walk, "Name")
         await everything_is_in_view(walk)
