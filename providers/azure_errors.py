@@ -141,7 +141,8 @@ def unreachable(address: str, error: BaseException, outcome: Outcome = Outcome.U
         )
     if any(isinstance(e, TimeoutError) or "timeout" in type(e).__name__.lower() for e in _chain(error)):
         return TargetUnavailable(f"{address} did not answer in time.", outcome=outcome)
-    what = next((text for text in texts if text), type(error).__name__)
+    # A proxy's address may hold its password.
+    what = re.sub(r"//[^/@\s]+@", "//", next((text for text in texts if text), type(error).__name__))
     return TargetUnavailable(
         f"{address} can't be reached: {what}.", remedy="Check the network, and HTTPS_PROXY.", outcome=outcome
     )

@@ -102,17 +102,18 @@ async def _permission(directory: Directory, application: ApplicationView, claims
         return Check(PERMITTED, PASSED, _ALL)
     if PERMISSION in held and await _owns(directory, application, claims.get("oid")):
         return Check(PERMITTED, PASSED, f"{PERMISSION}, as an owner")
+    tried = f"{PERMISSION}, tried" if PERMISSION in held else "by a directory role"
     try:
         await directory.probe_removal(application.id, _NO_KEY)
-    except BadRequest:
-        return Check(PERMITTED, PASSED, "by a directory role")
+    except (BadRequest, NotThere):
+        return Check(PERMITTED, PASSED, tried)
     except TargetRefused as error:
         if PERMISSION not in held:
             return Check(PERMITTED, FAILED, f"{error.message} The token holds neither {PERMISSION} nor {_ALL}.", GRANT)
         detail = f"Keyturn's application has {PERMISSION}, but is no owner of {application.display_name}."
         owner = claims.get("oid") or "OBJECT-ID-OF-KEYTURNS-SERVICE-PRINCIPAL"
         return Check(PERMITTED, FAILED, detail, f"az ad app owner add --id {application.id} --owner-object-id {owner}")
-    return Check(PERMITTED, PASSED, "by a directory role")
+    return Check(PERMITTED, PASSED, tried)
 
 
 async def _owns(directory: Directory, application: ApplicationView, principal: object) -> bool:

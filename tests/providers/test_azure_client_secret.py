@@ -372,6 +372,12 @@ async def test_a_directory_role_is_found_by_trying(rotated: Rotated) -> None:
     assert len(rotated.entra.billing.secrets) == 1
 
 
+async def test_owners_that_may_not_be_listed_are_no_obstacle(rotated: Rotated) -> None:
+    rotated.entra.entra.tenant.fail("owners", Fault(403, "Authorization_RequestDenied", "Insufficient privileges."))
+    check = (await rotated.checks())[PERMITTED]
+    assert (check.result, check.detail) == (PASSED, f"{OWNED_BY}, tried")
+
+
 async def test_who_is_no_owner_is_told_how_to_become_one(rotated: Rotated) -> None:
     rotated.entra.billing.owners.clear()
     check = (await rotated.checks())[PERMITTED]

@@ -280,7 +280,7 @@ async def test_nobody_listens(entra: Standing, opened: Open) -> None:
     assert "can't be reached" in error.message
 
 
-async def test_a_proxy_is_used(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_is_used_and_its_password_is_not_told(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -290,13 +290,14 @@ async def test_a_proxy_is_used(opened: Open, monkeypatch: pytest.MonkeyPatch) ->
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     address = server.sockets[0].getsockname()
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{address[1]}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://anna:hunter2@127.0.0.1:{address[1]}")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     error = await refused(opened())
     server.close()
     assert isinstance(error, TargetUnavailable)
     assert heard[0].startswith(b"CONNECT 127.0.0.1")
+    assert "hunter2" not in error.message
 
 
 def test_declarations_import_no_sdk() -> None:
