@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -146,6 +147,24 @@ async def test_a_lost_answer_leaves_no_orphan(aws: Aws, target: AwsTarget) -> No
     third = await issue(target, aws.user, candidate=planned, previous=first, active=second, again=True)
     assert set(aws.account.keys(aws.user)) == {key_id(second), key_id(third)}
     assert works(aws, second)
+
+
+async def test_a_key_that_is_made_after_its_run_was_stopped_is_found(aws: Aws, target: AwsTarget) -> None:
+    planned, called = candidate(), list[str]()
+    aws.account.fault("CreateAccessKey", "hang")
+    stopped = asyncio.create_task(issue(target, aws.user, candidate=planned))
+    while "CreateAccessKey" not in called:
+        await asyncio.sleep(0.01)
+        called += aws.account.calls()
+    stopped.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    aws.account.release()
+    while not aws.account.keys(aws.user):
+        await asyncio.sleep(0.01)
+    issued = await issue(target, aws.user, candidate=planned, again=True)
+    assert list(aws.account.keys(aws.user)) == [key_id(issued)]
+    assert works(aws, issued)
 
 
 async def test_a_recorded_key_that_does_not_work_is_replaced_though_it_was_used(aws: Aws, target: AwsTarget) -> None:
