@@ -132,8 +132,8 @@ class Publication:
     previous_parameters: Mapping[str, Any] | None
     """Given when `previous` belonged to another principal."""
     retire_after: datetime
-    others_retire_at: datetime | None
-    """When the next of those that earlier attempts left is to be retired."""
+    others_retire: bool
+    """Whether earlier attempts, of this work or before, may have left something to be retired."""
     succeeds: Mapping[str, Any] | None
     """The rotation's new parameters, when this ends an edit that changed who is rotated."""
     active: bool
@@ -163,8 +163,8 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
     if p.last:
         next_at = p.next_rotation_at if p.active else rotation.next_rotation_at
-        mine = p.retire_after if p.previous else None
-        changes["due_at"] = min(filter(None, (next_at, p.others_retire_at, mine)), default=None)
+        due_at = next_moment(tx, rotation, next_at) if p.others_retire else next_at
+        changes["due_at"] = min(filter(None, (due_at, p.retire_after if p.previous else None)), default=None)
     if p.release:
         changes |= {"lease_owner": None, "lease_until": 0.0}
     leases.write(tx, lease, **changes)

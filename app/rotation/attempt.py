@@ -247,9 +247,7 @@ class AttemptRun:
                 previous=previous,
                 previous_parameters=handed_over,
                 retire_after=self._retire_after(now) if handed_over else now,
-                others_retire_at=min(
-                    (at for a in self.around.job.retiring if (at := a.row.retire_after)), default=None
-                ),
+                others_retire=bool(self.around.job.retiring) or rotation.succession is not None,
                 succeeds=rotation.succession if self.last else None,
                 active=self.active,
                 mapped={name: credential.values[name] for name in rotation.secrets_mapping},
