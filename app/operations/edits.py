@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -175,7 +176,7 @@ class Edits:
             row.guard, row.guard_wait_hours = body.guard.policy, body.guard.wait_hours
         if change.mapping is not None:
             self._rename(tx, row, change.mapping)
-        _reschedule(tx, row, body)
+        _reschedule(tx, row, body, now)
         self._warn_of_expiry(tx, row, body)
         succeeds = change.parameters is not None and self._take_parameters(tx, row, kind, change.parameters)
         row.updated_at = now
@@ -294,7 +295,7 @@ def _differ(kind: Provider, stored: Mapping[str, Any], parameters: BaseModel) ->
     return any(kind.identity(former, slot) != kind.identity(parameters, slot) for slot in (0, 1))
 
 
-def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation) -> None:
+def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation, now: datetime) -> None:
     """Recompute the next run when the schedule was edited; what became due meanwhile runs at once."""
     if body.rotation_interval is not None:
         row.rotation_interval = body.rotation_interval
@@ -310,3 +311,5 @@ def _reschedule(tx: Tx, row: Rotation, body: UpdateRotation) -> None:
             row.last_rotated_at, row.is_last_rotation_manual, row.rotation_interval, time_of_day(row)
         )
     lifecycle.settle_due(tx, row)
+    if row.due_at is None and row.is_auto_rotation_enabled:
+        row.due_at = now  # what was given up is tried once more

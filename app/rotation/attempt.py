@@ -280,7 +280,8 @@ class AttemptRun:
         rotation = self.around.job.rotation
         if self.row.slot == rotation.active_index:
             return now + timedelta(days=rotation.rotation_interval)
-        return rotation.next_rotation_at or now
+        ended = rotation.next_rotation_at, rotation.last_rotated_at
+        return schedule.end_of_inactive(*ended, rotation.rotation_interval, now)
 
     def _next_rotation(self, now: datetime) -> datetime | None:
         rotation, row = self.around.job.rotation, self.row

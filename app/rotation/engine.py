@@ -300,7 +300,9 @@ class Work:
                 job.credentials[slot],
                 parameters=job.credential_parameters[slot],
                 attempt_id=new_id(self.engine.random),
-                retire_after=job.rotation.next_rotation_at or now,
+                retire_after=schedule.end_of_inactive(
+                    job.rotation.next_rotation_at, job.rotation.last_rotated_at, job.rotation.rotation_interval, now
+                ),
                 actor=self.actor,
                 now=now,
             )

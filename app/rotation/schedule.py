@@ -67,3 +67,12 @@ def backoff(failures: int, uniform: Callable[[float, float], float]) -> timedelt
 
 def upcoming(first: datetime, interval_days: int, count: int) -> list[datetime]:
     return [first + timedelta(days=interval_days * n) for n in range(count)]
+
+
+def end_of_inactive(
+    next_rotation_at: datetime | None, last_rotated_at: datetime | None, interval_days: int, now: datetime
+) -> datetime:
+    """Until when the inactive credential is promised to work: the next run, or one interval from the last one."""
+    if next_rotation_at is not None:
+        return next_rotation_at
+    return max(now, last_rotated_at + timedelta(days=interval_days)) if last_rotated_at is not None else now

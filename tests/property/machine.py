@@ -267,8 +267,10 @@ class Machine(RuleBasedStateMachine):
     def look_after(self, number: int, when_asked: bool) -> None:
         rotation_id = self._pick(number)
 
+        passwords = self.truth.looks[rotation_id].row.type == "model-passwords"
+
         async def work(service: Service) -> None:
-            if when_asked:
+            if when_asked and passwords:
                 await service.rotations.heal(rotation_id)
             else:
                 await service.context.engine.checkup(rotation_id, "scheduler")

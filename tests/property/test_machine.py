@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -52,3 +54,39 @@ def test_a_hand_that_follows_a_sleepers_late_call_is_no_fault_of_the_successor(m
         machine.nothing_is_lost()
     finally:
         machine.teardown()
+
+
+Steps = list[tuple[str, dict[str, Any]]]
+FOUND: dict[str, Steps] = {
+    "who was published a moment before the edit lives on for an interval": [
+        ("begin", {"kind": "model-passwords", "auto": False}),
+        ("trouble_ahead", {"kind": "death", "moments": 1}),
+        ("a_process_sleeps_too_long", {"number": 0}),
+        ("leases_run_out", {}),
+        ("edit", {"change": {"parameters": (2, 1)}, "number": 0}),
+        ("loop", {}),
+    ],
+    "a creation that was given up is tried again after an edit": [
+        ("begin", {"kind": "model-keys", "auto": False}),
+        ("trouble_ahead", {"kind": "changed by hand", "moments": 0}),
+        ("create", {"auto": False, "days": 1, "guard": "warn", "kind": "model-passwords", "users": (0, 1)}),
+        ("edit", {"change": {"isAutoRotationEnabled": True}, "number": 0}),
+        ("edit", {"change": {"isAutoRotationEnabled": True}, "number": 1}),
+    ],
+    "who comes back into a slot is promised no more than a slot": [
+        ("begin", {"kind": "model-passwords", "auto": False}),
+        ("edit", {"change": {"parameters": (2, 1), "rotationInterval": 1}, "number": 0}),
+        ("edit", {"change": {"parameters": (0, 1), "rotationInterval": 7}, "number": 0}),
+        ("edit", {"change": {"parameters": (0, 2), "rotationInterval": 1}, "number": 0}),
+        ("a_process_sleeps_too_long", {"number": 0}),
+    ],
+}
+
+
+@pytest.mark.parametrize("story", FOUND)
+def test_what_once_went_wrong_goes_right(story: str) -> None:
+    machine = Machine()
+    for rule, arguments in FOUND[story]:
+        getattr(machine, rule)(**arguments)
+        machine.nothing_is_lost()
+    machine.teardown()

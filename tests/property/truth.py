@@ -75,6 +75,12 @@ class Look:
         return {login_of(part) for part in parts if "password" in part.values}
 
     @property
+    def ending(self) -> set[str]:
+        """Users who are about to lose whatever password they have."""
+        passwords = provider_of(self.row.type).restores
+        return {a.previous.values["username"] for a in self.job.retiring if a.previous and passwords}
+
+    @property
     def markers(self) -> tuple[str, ...]:
         return tuple(a.row.id for a in (*self.job.retiring, *self._open))
 
@@ -193,8 +199,8 @@ class Truth:
     def _check_promises(self, now: datetime) -> None:
         for login, (rotation_id, until) in list(self.promises.items()):
             look = self.looks.get(rotation_id)
-            if until <= now or look is None or look.row.deletion:
-                del self.promises[login]
+            if until <= now or look is None or look.row.deletion or login in (look.slot(0), look.slot(1)):
+                del self.promises[login]  # of a user who came back, a slot holds it now, and the next run ends it
             else:
                 assert self.place.alive(login) or login in self.place.broken, "a former user was cut off early"
 
@@ -204,7 +210,8 @@ class Truth:
             assert place.alive(login) or login in place.broken, "somebody else's login was removed"
         known = {login for look in self.looks.values() for login in look.known}
         markers = tuple(marker for look in self.looks.values() for marker in look.markers)
-        lost = {login for login in place.ours if place.alive(login)} - known - self.released
+        ending = {user for look in self.looks.values() for user in look.ending}
+        lost = {login for login in place.ours if place.alive(login) and login[0] not in ending} - known - self.released
         lost = {login for login in lost if not (markers and login[1].endswith(markers))}
         assert not lost, "a login that nobody knows of was left behind"
 
