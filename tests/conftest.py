@@ -32,9 +32,13 @@ def pg_versions() -> dict[str, str]:
 
 
 def pytest_configure() -> None:
-    """A shell starts its background jobs deaf to ctrl+c, and every program we start would inherit that."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Who starts us in the background may make us deaf to ctrl+c and hang-up, which our programs would inherit.
+
+    What is handled here, they begin with as by default.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

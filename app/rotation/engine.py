@@ -114,7 +114,7 @@ class Engine:
                 raise
 
     def planner(self, trigger: str, actor: str) -> Planner:
-        return Planner(trigger, actor, self.clock(), self.random, self.targets)
+        return Planner(trigger, actor, self.clock, self.random, self.targets)
 
     def timing(self) -> Telling:
         reached("plan.before")

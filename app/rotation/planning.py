@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.rotation import guard
 from app.rotation.agenda import MANUAL, SCHEDULE, Fill, fills_at_once, still_promised
-from app.rotation.surroundings import Telling, new_id
+from app.rotation.surroundings import Clock, Telling, new_id
 from app.rotation.targets import Targets
 from providers.base import CandidateRequest, Guarded, Provider
 from providers.registry import provider as provider_of
@@ -25,16 +25,16 @@ class Planner:
 
     trigger: str
     actor: str
-    now: datetime
+    clock: Clock
     random: random.Random
     targets: Targets
 
     def begin(self, tx: Tx, lease: Lease, timing: Telling) -> Begun:
         """See what a rotation needs; where nothing else comes first, its first attempt is journaled at once."""
-        job = jobs.load(tx, lease.rotation_id)
+        now, job = self.clock(), jobs.load(tx, lease.rotation_id)  # now that nobody else is at it
         provider = provider_of(job.rotation.type)
         self.targets.check(job.connection, job.connection_secrets)
-        left = fills_at_once(job, provider, self.trigger, self.now)
+        left = fills_at_once(job, provider, self.trigger, now)
         if not left:
             return Begun(lease, job, timing)
         planned = self.attempt(job, provider, left[0])
@@ -45,7 +45,7 @@ class Planner:
         self, job: Job, provider: Provider, fill: Fill, candidate: StoredCredential | None = None
     ) -> OpenAttempt:
         """An attempt to fill a slot, not written yet."""
-        rotation, attempt_id = job.rotation, new_id(self.random)
+        rotation, attempt_id, now = job.rotation, new_id(self.random), self.clock()
         looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
         row = Attempt(
             id=attempt_id,
@@ -55,20 +55,20 @@ class Planner:
             actor=self.actor,
             step="guard" if looks and fill.trigger in (SCHEDULE, MANUAL) else "issue",
             scheduled_for=rotation.next_rotation_at if fill.trigger == SCHEDULE else None,
-            started_at=self.now,
-            updated_at=self.now,
+            started_at=now,
+            updated_at=now,
             sealed_candidate=b"",
             parameters=dict(fill.parameters),
             steps=[],
         )
-        return OpenAttempt(row, candidate or self._candidate(job, provider, fill, attempt_id), None, None)
+        return OpenAttempt(row, candidate or self._candidate(job, provider, fill, attempt_id, now), None, None)
 
-    def _candidate(self, job: Job, provider: Provider, fill: Fill, attempt_id: str) -> StoredCredential:
+    def _candidate(self, job: Job, provider: Provider, fill: Fill, attempt_id: str, now: datetime) -> StoredCredential:
         if (promised := still_promised(job, provider, fill)) is not None:
             return promised
         days, choice = job.rotation.rotation_interval, self.random.choice
         parameters = provider.parameters.model_validate(fill.parameters)
-        made = provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, self.now, days, choice))
+        made = provider.candidate(parameters, CandidateRequest(fill.slot, attempt_id, now, days, choice))
         return StoredCredential(made.values, made.expires_at)
 
 

@@ -13,7 +13,7 @@ from tests.property.machine import Machine
 
 FAST = settings(
     max_examples=200,
-    stateful_step_count=25,
+    stateful_step_count=16,
     deadline=None,
     derandomize=True,
     database=None,

@@ -348,20 +348,16 @@ async def test_a_cancelled_call_ends_at_once_and_the_next_one_works(pg: Database
     with pg.connect() as other:
         other.execute("BEGIN")
         other.execute(sql.SQL("ALTER ROLE {} PASSWORD 'x'").format(sql.Identifier(user)))
+        before = _sockets(target.credentials.port)
         task = asyncio.create_task(rotate(target, parameters(user)))
         await _blocked(pg)
         task.cancel()
         async with asyncio.timeout(2):
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert not _sockets_of(target)
+        assert len(_sockets(target.credentials.port)) <= len(before)
         other.execute("ROLLBACK")
     await rotate(target, parameters(user))
-
-
-def _sockets_of(target: PostgresTarget) -> list[Any]:
-    # The test's own connection is the only other one.
-    return _sockets(target.credentials.port)[1:]
 
 
 async def _blocked(pg: Database) -> None:
