@@ -19,6 +19,8 @@ from psycopg.rows import TupleRow
 
 from app.demo.server import PrivateServer, system_binaries
 
+pytest_plugins = ["tests.standins.iam"]
+
 # What the developer's shell may say to Keyturn, to the SDKs or to libpq.
 _FOREIGN = ("KEYTURN_", "AWS_", "AZURE_", "PG", "XDG_", "CREDENTIALS_DIRECTORY", "NO_COLOR", "FORCE_COLOR")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tests.cli.ground import Ran, done, keyturn, make_due, modules_after, process, until, without_secrets
-from tests.standins.iam import SAMPLE, Aws, aws, aws_account  # noqa: F401 - fixtures
+from tests.standins.iam import SAMPLE, Aws
 
 NAME = "billing-keys"
 TYPE = "aws-iam-user-secret"
 
 
 @pytest.fixture
-def connected(ready: Path, aws: Aws) -> Aws:  # noqa: F811
+def connected(ready: Path, aws: Aws) -> Aws:
     done("connections", "add", "aws", "--file", "-", stdin=json.dumps(aws.connection_body))
     return aws
 
@@ -28,7 +28,7 @@ def created(connected: Aws) -> Aws:
     return connected
 
 
-def create(aws: Aws, **changes: Any) -> dict[str, Any]:  # noqa: F811
+def create(aws: Aws, **changes: Any) -> dict[str, Any]:
     body = json.dumps({**aws.rotation_body, **changes})
     document: dict[str, Any] = done("rotations", "create", TYPE, "--file", "-", "--json", stdin=body).json[
         "secretRotation"
@@ -36,7 +36,7 @@ def create(aws: Aws, **changes: Any) -> dict[str, Any]:  # noqa: F811
     return document
 
 
-def edited(aws: Aws, **parameters: str) -> Ran:  # noqa: F811
+def edited(aws: Aws, **parameters: str) -> Ran:
     body = {"parameters": {"userName": aws.user, **parameters}}
     return keyturn("rotations", "edit", NAME, "--file", "-", "--json", stdin=json.dumps(body))
 
@@ -46,7 +46,7 @@ def published() -> tuple[str, str]:
     return values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"]
 
 
-def test_a_connection_is_tested_kept_and_shown_without_its_secret(ready: Path, aws: Aws) -> None:  # noqa: F811
+def test_a_connection_is_tested_kept_and_shown_without_its_secret(ready: Path, aws: Aws) -> None:
     body = json.dumps(aws.connection_body)
     added = done("connections", "add", "aws", "--file", "-", "--json", stdin=body)
     document = added.json["appConnection"]
@@ -58,7 +58,7 @@ def test_a_connection_is_tested_kept_and_shown_without_its_secret(ready: Path, a
     assert without_secrets(said + done("connections", "list").said, [aws.login.secret])
 
 
-def test_a_connection_that_is_refused_is_not_kept(ready: Path, aws: Aws) -> None:  # noqa: F811
+def test_a_connection_that_is_refused_is_not_kept(ready: Path, aws: Aws) -> None:
     body = {**aws.connection_body, "credentials": {**aws.credentials, "secretAccessKey": "wrong-secret-0123456789"}}
     ran = keyturn("connections", "add", "aws", "--file", "-", stdin=json.dumps(body))
     assert ran.code == 1

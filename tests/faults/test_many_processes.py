@@ -116,8 +116,7 @@ def test_eight_at_once_run_all_once_and_lose_nothing(stage: Shared, tmp_path: Pa
         loops = [stack.enter_context(Loop(tmp_path / f"loop-{n}")) for n in range(2)]
         person, onlooker = (stack.enter_context(Tty(size=(120, 40))) for _ in range(2))
         crowd = Crowd(*(stack.enter_context(lane(fresh=fresh or n == 3)) for n in range(4)))
-        for loop in loops:
-            until(lambda: "event=started" in loop.said, "a loop does not start")  # noqa: B023
+        until(lambda: all("event=started" in loop.said for loop in loops), "a loop does not start")
         for tty in (person, onlooker):
             tty.sees(SHARED, TIMED)
         with watched(onlooker), ThreadPoolExecutor(5) as threads:

@@ -16,7 +16,6 @@ from providers.postgres import METHOD, PostgresCredentials, PostgresTarget
 from providers.postgres_credentials import PROVIDER, PostgresParameters
 from providers.registry import connection_app
 from tests.conftest import Database
-from tests.standins.iam import aws, aws_account  # noqa: F401 - fixtures
 
 Open = Callable[..., PostgresTarget]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.standins.iam import Aws, aws, aws_account  # noqa: F401 - fixtures
+from tests.standins.iam import Aws
 from tests.tui.ground import Walk, open_here, walking
 from tests.tui.wizardry import complains, down_to, field, fill, press, tab_to
 
@@ -29,7 +29,7 @@ async def enter(walk: Walk, texts: dict[str, str]) -> None:
         await fill(walk, title, text)
 
 
-async def test_a_connection_by_access_key(aws: Aws) -> None:  # noqa: F811
+async def test_a_connection_by_access_key(aws: Aws) -> None:
     async with walking() as walk:
         await new_connection(walk)
         texts = {
@@ -52,7 +52,7 @@ async def test_a_connection_by_access_key(aws: Aws) -> None:  # noqa: F811
         assert (await service.connections.test("production")).ok
 
 
-async def test_the_other_method_has_other_fields(aws: Aws) -> None:  # noqa: F811
+async def test_the_other_method_has_other_fields(aws: Aws) -> None:
     async with walking() as walk:
         await new_connection(walk)
         await down_to(walk, "Method")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from screens.wizard.steps import PICK
-from tests.standins.iam import Aws, aws, aws_account  # noqa: F401 - fixtures
+from tests.standins.iam import Aws
 from tests.tui.ground import SIZES, Walk, open_here, walking
 from tests.tui.wizardry import CONNECTION, DETAILS, MAPPING, PARAMETERS, REVIEW, fill, press, start, step, tab_to
 
@@ -21,13 +21,13 @@ async def to_parameters(walk: Walk) -> None:
     await step(walk, PARAMETERS)
 
 
-async def connect(aws: Aws) -> None:  # noqa: F811
+async def connect(aws: Aws) -> None:
     async with open_here() as service:
         await service.connections.add("aws", aws.connection_body)
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_user_is_picked_from_the_list(aws: Aws, size: tuple[int, int]) -> None:  # noqa: F811
+async def test_a_user_is_picked_from_the_list(aws: Aws, size: tuple[int, int]) -> None:
     await connect(aws)
     other = aws.make_user("other")
     async with walking(size) as walk:
@@ -59,7 +59,7 @@ async def test_a_user_is_picked_from_the_list(aws: Aws, size: tuple[int, int]) -
     assert published.generated_credentials[0]["accessKeyId"] in aws.account.keys(aws.user)
 
 
-async def test_who_may_not_list_types_it(aws: Aws) -> None:  # noqa: F811
+async def test_who_may_not_list_types_it(aws: Aws) -> None:
     await connect(aws)
     aws.allow("iam:GetUser", "iam:ListAccessKeys")
     async with walking() as walk:
