@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from app.demo.certificates import make_certificates
+from app.demo.certificates import Certificates, make_certificates
 from app.demo.entra_graph import Graph, Refused
 from app.demo.entra_tenant import Application, Fault, Secret, Tenant, written
 
@@ -43,7 +43,14 @@ class Request:
 class Entra:
     """Use it as a context manager, or start and stop it."""
 
-    def __init__(self, tenant: Tenant | None = None) -> None:
+    def __init__(
+        self,
+        tenant: Tenant | None = None,
+        *,
+        certificates: Certificates | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
+        """Certificates and a socket that listens are made unless they are given."""
         self.tenant = tenant or Tenant()
         self.requests: list[Request] = []
         """What Graph was asked, in order."""
@@ -51,8 +58,12 @@ class Entra:
         """Client id and outcome ("ok" or the AADSTS number) of each token request."""
         self.port = 0
         self._graph = Graph(self.tenant)
-        self._folder = tempfile.TemporaryDirectory(prefix="keyturn-entra-")
-        self._certificates = make_certificates(Path(self._folder.name))
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if certificates is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="keyturn-entra-")
+            certificates = make_certificates(Path(self._folder.name))
+        self._certificates = certificates
+        self._listener = listener
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="entra", daemon=True)
         self._runner: web.AppRunner | None = None
@@ -81,7 +92,8 @@ class Entra:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     async def _serve(self) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -92,7 +104,7 @@ class Entra:
         application.router.add_route("*", "/v1.0/{rest:.*}", self._ask_graph)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = self._listener or socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         await web.SockSite(self._runner, listener, ssl_context=context).start()
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass, field
+import random
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from app.demo.leashed import HOST, Leashed
+
+ACCOUNT = "123456789012"
 
 Fault = Literal["throttle", "fail", "deny", "skew", "limit", "html", "sign-in", "drop", "lose", "hang"]
 """What befalls a call: `throttle`, `fail` (HTTP 500), `deny`, `skew` and `limit` are answers of AWS, `html` and
@@ -25,6 +27,7 @@ Fault = Literal["throttle", "fail", "deny", "skew", "limit", "html", "sign-in", 
 `hang` answers when `release` is called."""
 
 _DEADLINE = 60.0
+_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 
 
 class IamError(RuntimeError):
@@ -39,14 +42,31 @@ class Login:
     secret: str = field(repr=False)
 
 
+def new_login() -> Login:
+    """An access key as AWS makes them up."""
+    letters = random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16)
+    return Login("AKIA" + "".join(letters), secrets.token_hex(20))
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user who is there from the beginning. `policy`: JSON, empty for one who may do nothing."""
+
+    name: str
+    policy: str = ""
+    login: Login | None = None
+
+
 class IamAccount:
-    """One account with nobody in it but its administrator, whom `root` logs in."""
+    """One account with its administrator in it, whom `root` logs in, and `people`."""
 
     region = "us-east-1"
+    id = ACCOUNT
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self._said: Mapping[str, str] = {}
+    def __init__(self, people: Sequence[Person] = ()) -> None:
+        self.root = new_login()
+        self._people = [Person("administrator", _ALL, self.root), *people]
+        self._process: Leashed | None = None
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -56,23 +76,18 @@ class IamAccount:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def begin(self, *, complaints: Path | None = None, niceness: int = 0) -> None:
+        """Returns at once, with `url` known; who asks early waits for the answer."""
+        job = {"people": [asdict(person) for person in self._people]}
+        self._process = Leashed("app.demo.iam_server", job, complaints=complaints, niceness=niceness)
+
     def start(self) -> None:
         """Returns when it answers. Raises IamError."""
-        environ = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0", "AWS_EC2_METADATA_DISABLED": "true"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.demo.iam_server"],
-            stdin=subprocess.PIPE,  # the leash: its end is the account's
-            stdout=subprocess.PIPE,
-            env=environ,
-            cwd=Path(__file__).parents[2],
-            text=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
+        self.begin()
+        assert self._process is not None
+        if not self._process.came_up():
             self.stop()
             raise IamError("The stand-in for AWS did not start. With pip: pip install 'keyturn[demo]'")
-        self._said = json.loads(line)
 
     def stop(self) -> None:
         """May be called again."""
@@ -80,28 +95,13 @@ class IamAccount:
         for client in clients.values():
             client.close()
         process, self._process = self._process, None
-        if process is None:
-            return
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                stream.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            process.stop()
 
     @property
     def url(self) -> str:
-        return self._said["url"]
-
-    @property
-    def id(self) -> str:
-        return self._said["account"]
-
-    @property
-    def root(self) -> Login:
-        return Login(self._said["key_id"], self._said["secret"])
+        assert self._process is not None
+        return f"http://{HOST}:{self._process.port}"
 
     def iam(self) -> Any:
         """The administrator's IAM client."""

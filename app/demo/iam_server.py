@@ -1,20 +1,21 @@
 """The process behind the demo's AWS account: moto, with a front that enforces more and can misbehave.
 
-It prints one line about itself and ends when its standard input does.
+It is told who is in the account from the beginning, and ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import socket
-import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto import settings
 from moto.core.responses import ActionResult
 from moto.iam import access_control
 from moto.iam.models import iam_backends
@@ -22,12 +23,13 @@ from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from app.demo.iam import ACCOUNT
+from app.demo.leashed import HOST, begun, serve_until_released
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-ACCOUNT = "123456789012"
-_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 _SKEWED = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)"
 _LOGIN_PAGE = b"<html><head><title>Sign in</title></head><body><form action='/login'>Welcome &nbsp; to our Wi-Fi</form>"
 # What a fault answers: status, code, message.
@@ -192,25 +194,33 @@ class _Quiet(MotoRequestHandler):
         pass
 
 
+def _add(person: dict[str, Any]) -> None:
+    backend, name = iam_backends[ACCOUNT]["aws"], person["name"]
+    backend.create_user("us-east-1", name)
+    if person["policy"]:
+        backend.put_user_policy(name, "keyturn", person["policy"])
+    if person["login"]:
+        key = backend.create_access_key(name)
+        # moto makes keys up, and this one is known already.
+        del backend.access_keys[key.access_key_id]
+        key.access_key_id, key.secret_access_key = person["login"]["key_id"], person["login"]["secret"]
+        backend.access_keys[key.access_key_id] = key
+
+
 def main() -> None:
+    listener, job = begun()
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0.0
     _refuse_inactive_keys()
     _look_at_resources()
     setattr(IamResponse, "simulate_principal_policy", _simulate)  # noqa: B010
-    backend = iam_backends[ACCOUNT]["aws"]
-    backend.create_user("us-east-1", "administrator")
-    backend.put_user_policy("administrator", "all", json.dumps(_ALL))
-    key = backend.create_access_key("administrator")
-    front = Front(DomainDispatcherApplication(create_backend_app), key.access_key_id)
-    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
+    for person in job["people"]:
+        _add(person)
+    front = Front(DomainDispatcherApplication(create_backend_app), job["people"][0]["login"]["key_id"])
+    port = listener.getsockname()[1]
+    server = make_server(HOST, port, front, threaded=True, request_handler=_Quiet, fd=listener.detach())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    about = {
-        "url": f"http://127.0.0.1:{server.server_port}",
-        "account": ACCOUNT,
-        "key_id": key.access_key_id,
-        "secret": key.secret_access_key,
-    }
-    print(json.dumps(about), flush=True)
-    sys.stdin.buffer.read()
+    serve_until_released()
 
 
 if __name__ == "__main__":

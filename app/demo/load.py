@@ -12,12 +12,14 @@ import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from app.demo.stage import DATABASE, TYPE, Stage
+from app.demo.shop import Refused, Target
+from app.demo.stage import Stage
 from app.errors import KeyturnError, NotFound, explain
 from app.views import Place, Status
 
@@ -25,28 +27,60 @@ if TYPE_CHECKING:
     from app.contract import SecretRotation
     from app.service import Service
 
-CLIENTS = 4
-
 
 @dataclass(frozen=True)
-class Tally:
-    """`expired`: refused although cached for longer than a credential lives, which is the client's own fault."""
+class Counts:
+    """Logins to one target. `expired`: with a value cached for longer than it lives, the client's own fault."""
 
     ok: int
     failed: int
     expired: int
-    last_failure: str
 
     def __str__(self) -> str:
-        late = f", {self.expired} cached for too long" if self.expired else ""
-        return f"logins {self.ok} ok, {self.failed} failed{late}"
+        failed = f" {self.failed} failed" if self.failed else ""
+        late = f" {self.expired} cached for too long" if self.expired else ""
+        return f"{self.ok} ok{failed}{late}"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Each target's, by its label; of a target that nobody has logged in to there is none."""
+
+    of: Mapping[str, Counts]
+    last_failure: str
+    broken: int = 0
+    """1 when the clients could not begin at all."""
+
+    @property
+    def ok(self) -> int:
+        return sum(counts.ok for counts in self.of.values())
+
+    @property
+    def failed(self) -> int:
+        return self.broken + sum(counts.failed for counts in self.of.values())
+
+    @property
+    def expired(self) -> int:
+        return sum(counts.expired for counts in self.of.values())
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{label} {counts}" for label, counts in self.of.items())
+        return f"logins {each or '0 ok'}; {self.failed} failed"
+
+
+@dataclass(frozen=True)
+class _Client:
+    """Every other one of a target caches."""
+
+    number: int
+    target: Target
+    caches: bool
 
 
 @dataclass(frozen=True)
 class _Fetched:
     rotation_id: str
-    username: str
-    password: str = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)
     at: datetime
     turn: int
     monotonic: float = field(default_factory=time.monotonic)
@@ -55,15 +89,22 @@ class _Fetched:
 class Clients:
     """As a context manager: they run in a thread of their own until it ends. Ask from any thread.
 
-    `pause` is between two logins of one client, `cache_seconds` how long the caching ones keep what they fetched.
+    `pause` is between two logins of one client in seconds, before its target's pace; `cache_seconds` how long the
+    caching ones keep what they fetched.
     """
 
     def __init__(self, stage: Stage, *, pause: float = 0.25, cache_seconds: float = math.inf) -> None:
         self._stage = stage
         self._pause = pause
         self._cache_seconds = cache_seconds
-        self._results: Counter[str] = Counter()
-        self._uses = [0] * CLIENTS
+        self._clients = [
+            _Client(number, target, caches=number % 2 == 1)
+            for target in stage.targets
+            for number in range(target.clients)
+        ]
+        self._results: Counter[tuple[str, str]] = Counter()
+        self._uses: Counter[_Client] = Counter()
+        self._broken = 0
         self._last_failure = ""
         self._turn = 0
         self._changed = threading.Condition()
@@ -90,24 +131,33 @@ class Clients:
     @property
     def tally(self) -> Tally:
         with self._changed:
-            counts = self._results
-            return Tally(counts["ok"], counts["failed"], counts["expired"], self._last_failure)
+            return Tally(dict(self._counted()), self._last_failure, self._broken)
+
+    def _counted(self) -> Iterator[tuple[str, Counts]]:
+        for target in self._stage.targets:
+            counts = Counts(*(self._results[target.label, result] for result in ("ok", "failed", "expired")))
+            if counts != Counts(0, 0, 0):
+                yield target.label, counts
 
     def drop_caches(self) -> None:
         """An interval begins: the caching clients fetch once more before their next login."""
         with self._changed:
             self._turn += 1
 
-    async def all_try(self, times: int, *, within: float = 60.0) -> None:
-        """Wait until every client has tried to log in that often. Raises KeyturnError when they don't."""
+    async def all_try(self, times: int, target: Target | None = None, *, within: float = 60.0) -> None:
+        """Wait until every client of the target (the first by default) has tried to log in that often.
+
+        Raises KeyturnError when they don't.
+        """
+        wanted = target or self._stage.targets[0]
         with self._changed:
-            goal = [uses + times for uses in self._uses]
+            goal = {client: self._uses[client] + times for client in self._clients if client.target is wanted}
         if not await asyncio.to_thread(self._wait, goal, within):
             raise KeyturnError(f"The clients did not log in within {within:g} s; {self.tally}.")
 
-    def _wait(self, goal: list[int], timeout: float) -> bool:
+    def _wait(self, goal: Mapping[_Client, int], timeout: float) -> bool:
         def reached() -> bool:
-            return all(uses >= wanted for uses, wanted in zip(self._uses, goal, strict=True))
+            return all(self._uses[client] >= times for client, times in goal.items())
 
         with self._changed:
             return self._changed.wait_for(lambda: self._stopping or reached(), timeout) and reached()
@@ -116,7 +166,8 @@ class Clients:
         try:
             asyncio.run(self._work())
         except Exception as error:
-            self._note(None, "failed", f"the clients could not begin: {_told(error)}")
+            with self._changed:
+                self._broken, self._last_failure = 1, f"the clients could not begin: {_told(error)}"
         finally:
             with self._changed:
                 self._stopping = True
@@ -131,82 +182,58 @@ class Clients:
                 return
         service = open_service(self._stage.settings, "demo-application")
         try:
-            await asyncio.gather(*(self._client(service, number, self._stop) for number in range(CLIENTS)))
+            await asyncio.gather(*(self._use(service, client, self._stop) for client in self._clients))
         finally:
             await service.aclose()
 
-    async def _client(self, service: Service, number: int, stop: asyncio.Event) -> None:
+    async def _use(self, service: Service, client: _Client, stop: asyncio.Event) -> None:
         """A login that has begun is always brought to its end, so that each is counted."""
-        caches = number % 2 == 1
         held: _Fetched | None = None
         while not stop.is_set():
             try:
-                if held is None or not caches or self._must_fetch(held):
-                    held = await self._fetch(service, number)
-                if held is not None and not await self._log_in(service, number, held):
+                if held is None or not client.caches or self._must_fetch(held):
+                    held = await self._fetch(service, client)
+                if held is not None and not await self._log_in(service, client, held):
                     held = None
             except Exception as error:
-                self._note(number, "failed", _told(error))
+                self._note(client, "failed", _told(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._pause)
+                await asyncio.wait_for(stop.wait(), self._pause * client.target.pace)
 
     def _must_fetch(self, held: _Fetched) -> bool:
         return held.turn != self._turn or time.monotonic() - held.monotonic > self._cache_seconds
 
-    async def _fetch(self, service: Service, number: int) -> _Fetched | None:
-        """What is published, from one of the rotations there are; None while there is none."""
+    async def _fetch(self, service: Service, client: _Client) -> _Fetched | None:
+        """What is published, from one of the target's rotations; None while there is none."""
         turn, now = self._turn, service.context.clock()
-        rotations = [r for r in await service.rotations.documents() if r.type == TYPE and r.last_rotated_at]
+        rotations = [
+            r for r in await service.rotations.documents() if r.type == client.target.type and r.last_rotated_at
+        ]
         if not rotations:
             return None
-        rotation = rotations[number % len(rotations)]
+        rotation = rotations[client.number % len(rotations)]
         values = await _values(service, rotation)
-        if values is None:
-            return None
-        return _Fetched(rotation.id, values["username"], values["password"], now, turn)
+        return _Fetched(rotation.id, values, now, turn) if values is not None else None
 
-    async def _log_in(self, service: Service, number: int, held: _Fetched) -> bool:
+    async def _log_in(self, service: Service, client: _Client, held: _Fetched) -> bool:
         """Whether the value is worth keeping."""
-        import psycopg
-
         try:
-            await self._order(number, held)
-        except psycopg.Error as error:
+            await client.target.log_in(held.values, client.number)
+        except Refused as refused:
             if await _expired(service, held):
-                self._note(number, "expired")
+                self._note(client, "expired")
                 return False
             age = time.monotonic() - held.monotonic
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            self._note(number, "failed", f"{held.username}, fetched {age:.1f} s before: {reason}")
+            self._note(client, "failed", f"{client.target.label}, fetched {age:.1f} s before: {refused}")
         else:
-            self._note(number, "ok")
+            self._note(client, "ok")
         return True
 
-    async def _order(self, number: int, held: _Fetched) -> None:
-        """Log in and do a shop's work: read and write rows that the other user may have written."""
-        import psycopg
-
-        server = self._stage.server
-        async with await psycopg.AsyncConnection.connect(
-            host=server.host,
-            port=server.port,
-            dbname=DATABASE,
-            user=held.username,
-            password=held.password,
-            application_name=f"shop-{number}",
-            connect_timeout=10,
-            sslmode="disable",
-            gssencmode="disable",
-        ) as connection:
-            await connection.execute("UPDATE customers SET visits = visits + 1 WHERE id = %s", [number + 1])
-            await connection.execute("INSERT INTO orders (customer_id, cents) VALUES (%s, 990)", [number + 1])
-
-    def _note(self, number: int | None, result: str, failure: str = "") -> None:
+    def _note(self, client: _Client, result: str, failure: str = "") -> None:
         with self._changed:
-            self._results[result] += 1
+            self._results[client.target.label, result] += 1
+            self._uses[client] += 1
             self._last_failure = failure or self._last_failure
-            if number is not None:
-                self._uses[number] += 1
             self._changed.notify_all()
 
 

@@ -1,88 +1,98 @@
-"""What the demo plays on: a private server with a shop's database, and a throw-away store that is connected to it."""
+"""What the demo plays on: a private server with a shop's database, stand-ins for AWS and Entra, and a throw-away store.
+
+Everything is below the server's directory: whoever is left to remove that, even after a kill -9, removes all of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from app.demo import shop_database
+from app.demo.iam import IamAccount
 from app.demo.server import BinariesMissing, PrivateServer, ServerError
+from app.demo.shop import Target
+from app.demo.shop_aws import aws_target, make_account
+from app.demo.shop_entra import begin_tenant
 from app.errors import KeyturnError
+from app.operations.connections import split
 from app.settings import Settings, load_settings
+from providers.registry import connection_app
+from store import connections
 
 if TYPE_CHECKING:
     from app.service import Service
 
-TYPE = "postgres-credentials"
-CONNECTION = "shop-db"
-DATABASE = "shop"
-ADMIN = "keyturn_admin"
-# The names that the wizard gives as examples, so that nobody has to look them up.
-USERS = ("app_user_1", "app_user_2")
-PARAMETERS = {"username1": USERS[0], "username2": USERS[1]}
-
-_SCHEMA = (
-    "CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, visits int NOT NULL DEFAULT 0)",
-    """CREATE TABLE orders (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        customer_id int NOT NULL REFERENCES customers,
-        cents int NOT NULL CHECK (cents > 0),
-        placed_at timestamptz NOT NULL DEFAULT now()
-    )""",
-    "INSERT INTO customers (id, name) SELECT n, 'customer ' || n FROM generate_series(1, 100) AS n",
-    "INSERT INTO orders (customer_id, cents) SELECT 1 + n % 100, 100 + n FROM generate_series(1, 1000) AS n",
-)
 # What the shell may say to a store of one's own, which the demo must not find.
 _FOREIGN = ("KEYTURN_", "CREDENTIALS_DIRECTORY")
+# What it may say to the SDKs: the stand-ins are all that they may talk to.
+_FOREIGN_CLOUDS = ("AWS_", "AZURE_")
+_NO_CLOUDS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+_STAND_IN = ("moto", "flask", "flask_cors")
+"""The packages that play AWS."""
+_NICENESS = 5
+"""The stand-ins give way to the terminal, above all while its first frame is drawn."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A running server and the settings of the store beside its data: both are gone when the server is."""
+    """All that runs, and the settings of the store; gone when the server is. PostgreSQL is the first target.
+
+    `missing`: what can't be played here and how to get it; empty when nothing is missing.
+    """
 
     server: PrivateServer
     settings: Settings
-    admin_password: str = field(repr=False)
+    targets: tuple[Target, ...]
+    missing: str = ""
+    account: IamAccount | None = field(default=None, repr=False)
 
     async def set_up(self, service: Service) -> str:
-        """Connect Keyturn and prepare the two users as their connection does; the role that owns what they share."""
-        credentials = {
-            "host": self.server.host,
-            "port": self.server.port,
-            "database": DATABASE,
-            "username": ADMIN,
-            "password": self.admin_password,
-            "sslEnabled": False,
-        }
-        body: dict[str, Any] = {"name": CONNECTION, "method": "username-and-password", "credentials": credentials}
-        await service.connections.add("postgres", body)
-        await service.creation.prepare(TYPE, PARAMETERS, CONNECTION)
-        return self._fill()
-
-    def _fill(self) -> str:
-        """Put the shop's tables where the users' shared role owns them."""
-        from psycopg import sql
-
-        with self.server.connect(dbname=DATABASE) as superuser:
-            found = superuser.execute(
-                "SELECT rolname FROM pg_auth_members JOIN pg_roles r ON r.oid = roleid WHERE member = %s::regrole",
-                [USERS[0]],
-            ).fetchone()
-            assert found is not None
-            shared = str(found[0])
-            superuser.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(shared)))
-            for statement in _SCHEMA:
-                superuser.execute(statement)
+        """Connect Keyturn to all targets, prepare the two database users; the role that owns what they share."""
+        database, *others = self.targets
+        await service.connections.add(database.app, database.connection_body)
+        shared = await shop_database.prepare(service, self.server, database)
+        for target in others:
+            await _keep_connection(service, target)
         return shared
 
 
 @contextlib.contextmanager
-def stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
-    """Start the server and make database and admin. Raises KeyturnError when there is none to be had."""
+def stage(environ: Mapping[str, str] = os.environ, *, clouds: bool = True) -> Iterator[Stage]:
+    """Start the server, and the stand-ins unless `clouds` is False; they come up while this goes on.
+
+    Raises KeyturnError when there is no server to be had.
+    """
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(_server())
+        stack.enter_context(_private_environ())
+        settings = load_settings(_environ(environ, server.directory / "keyturn"))
+        targets, missing, account = [shop_database.make_database(server)], "", None
+        if clouds and _have(_STAND_IN):
+            account, login = make_account()
+            account.begin(complaints=server.directory / "iam.log", niceness=_NICENESS)
+            stack.callback(account.stop)
+            targets.append(aws_target(account, login))
+        elif clouds:
+            missing = "There is no AWS here, it needs: pip install 'keyturn[demo]'"
+        if clouds:
+            tenant = begin_tenant(server.directory, niceness=_NICENESS)
+            stack.callback(tenant.process.stop)
+            targets.append(tenant.target)
+        yield Stage(server, settings, tuple(targets), missing, account)
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[PrivateServer]:
     try:
         server = PrivateServer()
         server.start()
@@ -94,22 +104,50 @@ def stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
     except ServerError as error:
         raise KeyturnError(str(error)) from error
     try:
-        password = secrets.token_urlsafe(24)
-        _make_database(server, password)
-        # Beside the server's data: whoever is left to remove that, even after a kill -9, removes both.
-        yield Stage(server, load_settings(_environ(environ, server.directory / "keyturn")), password)
+        yield server
     finally:
         server.stop()
 
 
-def _make_database(server: PrivateServer, password: str) -> None:
-    from psycopg import sql
+@contextlib.contextmanager
+def _private_environ() -> Iterator[None]:
+    """For this process and its children: no proxy between them, nobody's account."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(_FOREIGN_CLOUDS):
+            del os.environ[name]
+    kept = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    direct = ",".join(filter(None, [kept, PrivateServer.host]))
+    os.environ.update(_NO_CLOUDS, no_proxy=direct, NO_PROXY=direct)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
-    with server.connect() as superuser:
-        verifier = superuser.pgconn.encrypt_password(password.encode(), ADMIN.encode(), b"scram-sha-256").decode()
-        create = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}")
-        superuser.execute(create.format(sql.Identifier(ADMIN), sql.Literal(verifier)))
-        superuser.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (DATABASE, ADMIN))))
+
+async def _keep_connection(service: Service, target: Target) -> None:
+    """Without trying it, as `add` would: what it leads to may still be on its way."""
+    given = connection_app(target.app).methods[target.method].model_validate(dict(target.credentials))
+    settings, secret = split(given)
+    context = service.context
+    await service.store.awrite(
+        lambda tx: connections.add(
+            tx,
+            id=context.new_id(),
+            name=target.connection,
+            app=target.app,
+            method=target.method,
+            description=None,
+            settings=settings,
+            secrets=secret,
+            now=context.clock(),
+        )
+    )
+
+
+def _have(packages: tuple[str, ...]) -> bool:
+    return all(importlib.util.find_spec(package) for package in packages)
 
 
 def _environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from app import logs
-from app.demo.stage import ADMIN, CONNECTION, DATABASE, PARAMETERS, TYPE, USERS, Stage, stage
+from app.demo.shop import PLACE, Target, Values
+from app.demo.shop_database import ADMIN, DATABASE, USERS
+from app.demo.stage import Stage, stage
 from app.errors import EXIT_FAILED, KeyturnError, explain
 from app.terminal import terminal_problem
 
 if TYPE_CHECKING:
-    from app.contract import SecretRotation
     from app.demo.load import Clients
     from app.service import Service
 
@@ -23,9 +24,6 @@ Say = Callable[[str], None]
 
 ROTATIONS = 3
 _CACHED_SECONDS = 5.0
-_NAME = "shop-db-users"
-_PLACE = ("default", "prod", "/")
-_MAPPING = {"username": "SHOP_DB_USERNAME", "password": "SHOP_DB_PASSWORD"}
 _PIPE_CLOSED = 141
 _TRIES = 5
 """How often each client logs in before and after each rotation."""
@@ -64,21 +62,25 @@ def _in_terminal() -> int:
     from app.demo.load import Clients
     from app.tui import run_tui
 
-    say("Starting a private PostgreSQL; it is removed when you leave.")
+    say("Starting a private PostgreSQL and stand-ins for AWS and Entra; all is removed when you leave.")
     with stage() as built:
         asyncio.run(_prepared(built))
         with Clients(built, cache_seconds=_CACHED_SECONDS) as clients:
-            code = run_tui(built.settings, status_line=lambda: status_line(clients), first_start_notice=False)
-            tally = clients.tally
+            code = run_tui(
+                built.settings, status_line=lambda: status_line(clients, built.missing), first_start_notice=False
+            )
+    tally = clients.tally
     say(f"The demo and all it made are gone. Its clients: {tally}.")
+    if built.missing:
+        say(built.missing)
     return code or (EXIT_FAILED if tally.failed else 0)
 
 
-def status_line(clients: Clients) -> str:
+def status_line(clients: Clients, missing: str = "") -> str:
     tally = clients.tally
-    if not tally.ok + tally.failed:
-        return f"Demo: users {USERS[0]} and {USERS[1]}; its clients wait for a rotation (n)"
-    return f"Demo: users {USERS[0]} and {USERS[1]}; {tally}"
+    if tally.ok + tally.failed:
+        return f"Demo: {tally}"
+    return f"Demo: its clients wait for a rotation (n). {missing}".strip()
 
 
 async def _prepared(built: Stage) -> None:
@@ -112,50 +114,50 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> int:
 
 
 async def walk(built: Stage, say: Say) -> None:
-    """Create, show, rotate under load, check: each with what came of it. Raises Mismatch for the first thing wrong."""
+    """For each target create, show, rotate under load, check. Raises Mismatch for the first thing wrong."""
     from app.demo.load import Clients
     from app.service import open_service
 
     server = built.server
     say(f"Started a private PostgreSQL {server.version} on {server.host}:{server.port}; it is removed at the end.")
+    say(built.missing or "Stand-ins for AWS and Entra are starting beside it, and go with it.")
     service = open_service(built.settings, "demo")
     try:
         shared = await built.set_up(service)
         say(f"Made the database {DATABASE}: {USERS[0]} and {USERS[1]} share {shared}, which owns its tables.")
-        say(f"Connected as {ADMIN}, who is no superuser: connection {CONNECTION}.")
-        await _create(service, say)
-        await _show(service, say)
+        say(f"Keyturn acts there as {ADMIN}, who is no superuser.")
+        say("Clients log in over and over, half of them with values that they fetched before a rotation.")
         with Clients(built, pause=0.02) as clients:
-            await _rotate_under_load(service, clients, say)
-            await _check(service, say)
+            for target in built.targets:
+                await _play(service, clients, target, say)
         _expect_no_failure(clients)
         say(f"All done: {clients.tally}.")
     finally:
         await service.aclose()
 
 
-async def _create(service: Service, say: Say) -> None:
-    project, environment, path = _PLACE
-    body = {
-        "name": _NAME,
-        "projectId": project,
-        "connectionId": CONNECTION,
-        "environment": environment,
-        "secretPath": path,
-        "rotationInterval": 30,
-        "parameters": PARAMETERS,
-        "secretsMapping": _MAPPING,
-    }
-    created = (await service.creation.create(TYPE, body)).rotation
-    say(
-        f"Created the rotation {created.name}: both users have new passwords, {await _published(service)} is published."
-    )
-    await _expect_active(service, created, USERS[0])
+async def _play(service: Service, clients: Clients, target: Target, say: Say) -> None:
+    say(f"--- {target.label} ---")
+    await _create(service, target, say)
+    await _show(service, target, say)
+    for number in range(1, ROTATIONS + 1):
+        await _rotate_under_load(service, clients, target, number, say)
+    await _check(service, target, say)
 
 
-async def _show(service: Service, say: Say) -> None:
-    detail = await service.rotations.detail(_NAME)
-    project, environment, path = _PLACE
+async def _create(service: Service, target: Target, say: Say) -> None:
+    tested = await service.connections.test(target.connection)
+    if not tested.ok:
+        raise Mismatch(f"The connection {target.connection} does not work: {tested.text}", remedy=tested.remedy)
+    say(f"Connection {target.connection}: {tested.text}.")
+    created = (await service.creation.create(target.type, target.rotation_body)).rotation
+    values = await _expect_active(service, target, 0)
+    say(f"Created the rotation {created.name}: {target.told(values)} is published.")
+
+
+async def _show(service: Service, target: Target, say: Say) -> None:
+    detail = await service.rotations.detail(target.rotation)
+    project, environment, path = PLACE
     say(f"  status    {detail.row.status}")
     say(f"  next run  {detail.next_rotation_at:%Y-%m-%d %H:%M} UTC, every {detail.interval_days} days")
     say(f"  secrets   {project} {environment} {path}")
@@ -163,28 +165,29 @@ async def _show(service: Service, say: Say) -> None:
         say(f"    {secret.name}  version {secret.version}{'  (masked)' if secret.secret else ''}")
 
 
-async def _rotate_under_load(service: Service, clients: Clients, say: Say) -> None:
-    say("Clients log in over and over, half of them with values that they fetched before the rotation.")
-    for number in range(1, ROTATIONS + 1):
-        # What is cached now is replaced by this rotation, and must work until the next one.
-        clients.drop_caches()
-        await clients.all_try(_TRIES)
-        before = clients.tally.ok
-        rotated = await service.rotations.rotate(_NAME)
-        await _expect_active(service, rotated, USERS[number % 2])
-        latest = (await service.rotations.history(_NAME, limit=1))[0]
-        steps = ", ".join(f"{step.step} {step.ms:.0f} ms" for step in latest.steps)
-        say(f"Rotated {number} of {ROTATIONS}: {latest.identity} is published ({steps}).")
-        await clients.all_try(_TRIES)
-        _expect_no_failure(clients)
-        say(f"  {clients.tally.ok - before} logins during and after it, {clients.tally.failed} failed")
+async def _rotate_under_load(service: Service, clients: Clients, target: Target, number: int, say: Say) -> None:
+    # What is cached now is replaced by this rotation, and must work until the next one.
+    clients.drop_caches()
+    await clients.all_try(_TRIES, target)
+    before, published = clients.tally.of[target.label].ok, await _published(service, target)
+    await service.rotations.rotate(target.rotation)
+    values = await _expect_active(service, target, number % 2)
+    if values == published:
+        raise Mismatch(f"{target.rotation} was rotated, and still publishes what it published before.")
+    latest = (await service.rotations.history(target.rotation, limit=1))[0]
+    steps = ", ".join(f"{step.step} {step.ms:.0f} ms" for step in latest.steps)
+    say(f"Rotated {number} of {ROTATIONS}: {target.told(values)} is published ({steps}).")
+    await clients.all_try(_TRIES, target)
+    _expect_no_failure(clients)
+    counts = clients.tally.of[target.label]
+    say(f"  {counts.ok - before} logins during and after it, {counts.failed} failed")
 
 
-async def _check(service: Service, say: Say) -> None:
-    for check in await service.rotations.check(_NAME):
-        say(f"Checked {check.identity}{' (published)' if check.active else ''}: {check.text}.")
+async def _check(service: Service, target: Target, say: Say) -> None:
+    for check in await service.rotations.check(target.rotation):
+        say(f"Checked slot {check.slot}{' (published)' if check.active else ''}: {check.text}.")
         if not check.ok:
-            raise Mismatch(f"The stored credential of {check.identity} does not log in: {check.text}")
+            raise Mismatch(f"The stored credential {check.slot} of {target.rotation} does not work: {check.text}")
 
 
 def _expect_no_failure(clients: Clients) -> None:
@@ -193,16 +196,20 @@ def _expect_no_failure(clients: Clients) -> None:
         raise Mismatch(f"A client was refused ({tally}): {tally.last_failure or 'it cached a value for too long'}")
 
 
-async def _published(service: Service) -> str:
+async def _published(service: Service, target: Target) -> Values:
     from app.views import Place
 
-    values = await service.secrets.values(Place(*_PLACE))
-    return values[_MAPPING["username"]]
+    values = await service.secrets.values(Place(*PLACE))
+    return {field: values[name] for field, name in target.mapping.items()}
 
 
-async def _expect_active(service: Service, rotation: SecretRotation, user: str) -> None:
-    """The document, the slots and the secrets must all name the same user."""
-    active = next(slot.identity for slot in (await service.rotations.detail(_NAME)).slots if slot.active)
-    named = {USERS[rotation.active_index], active, await _published(service)}
-    if named != {user}:
-        raise Mismatch(f"{user} should be published, but Keyturn names {', '.join(sorted(named))}.")
+async def _expect_active(service: Service, target: Target, slot: int) -> Values:
+    """The rotation, its slots and the secrets must all tell of the same credential, which this returns."""
+    shown = [view.slot for view in (await service.rotations.detail(target.rotation)).slots if view.active]
+    held = await service.rotations.credentials(target.rotation)
+    values = await _published(service, target)
+    if shown != [slot] or held.active_index != slot:
+        raise Mismatch(f"Slot {slot} of {target.rotation} should be active; it is {held.active_index}.")
+    if values != {field: held.generated_credentials[slot].get(field) for field in target.mapping}:
+        raise Mismatch(f"The secrets of {target.rotation} do not hold the credential of its active slot.")
+    return values
