@@ -21,12 +21,15 @@ SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
 
 @dataclass
 class Line:
-    """`cut_on`: as soon as the client sends this, the line is cut, before or after the server gets it."""
+    """`cut_on`: as soon as the client sends this, the line is cut, before or after the server gets it. `once`: the
+    next one holds.
+    """
 
     port: int
     tls: ssl.SSLContext | None = None
     cut_on: bytes = b""
     deliver_before_cut: bool = True
+    once: bool = False
     connections: int = 0
     sent: bytearray = field(default_factory=bytearray)
     """What clients sent, decrypted."""
@@ -37,6 +40,7 @@ async def line_to(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncItera
     """Listen on 127.0.0.1 and forward to a server's port there, decrypting for it if asked to."""
     line = Line(0, tls)
     tasks: set[asyncio.Task[None]] = set()
+    near: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line.connections += 1
@@ -50,6 +54,7 @@ async def line_to(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncItera
             writer.transport.abort()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        near.append(writer)
         tasks.add(asyncio.ensure_future(serve(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
@@ -61,6 +66,8 @@ async def line_to(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncItera
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in near:  # a task that was cancelled before it began closes nothing
+            writer.transport.abort()
         await asyncio.sleep(0)  # transports close in the loop's next round
 
 
@@ -80,6 +87,8 @@ async def _forward(line: Line, reader: asyncio.StreamReader, writer: asyncio.Str
             if not line.cut_on or line.cut_on not in line.sent:
                 far_writer.write(data)
                 continue
+            if line.once:
+                line.cut_on = b""
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
             if line.deliver_before_cut:
@@ -88,9 +97,9 @@ async def _forward(line: Line, reader: asyncio.StreamReader, writer: asyncio.Str
                     pass  # the server hasn't done it yet
             return
     finally:
+        far_writer.transport.abort()
         back.cancel()
         await asyncio.gather(back, return_exceptions=True)
-        far_writer.transport.abort()
 
 
 async def _back(far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,1 @@
+"""What the suite has to know of each rotation type of our own."""
