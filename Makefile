@@ -35,7 +35,7 @@ install: .venv/.installed  ## create .venv with exactly the packages of requirem
 demo: install  ## rotate real passwords on a private PostgreSQL, nothing to set up
 	$(BIN)/keyturn demo
 
-drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL
+drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL, IAM and Entra
 	$(BIN)/keyturn drill
 
 run: install  ## start Keyturn

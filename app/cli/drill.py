@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import logs
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from app.drill.drill import Drill
     from app.drill.gate import Access
     from app.drill.play import Result
+    from app.drill.scenarios import Scenario
+    from app.drill.scratch import Scratch
+    from app.drill.stands import Stand
 
 _WIDTHS = (19, 31, 5, 6, 6, 6)
 _HEADING = ("SCENARIO", "WHAT HAPPENS", "THEN", "LOGINS", "CACHED", "RESULT")
@@ -28,33 +32,46 @@ def run(args: Namespace) -> int:
     from app.drill.gate import access_of
 
     if args.connection is None:
-        return _private(args)
+        return _ended(args, lambda drills: _on_stands(args, drills))
     access = use(lambda service: access_of(service, args.connection))
     if not args.yes and not confirm_drill(access.where, 4 * args.at_once):
         output.note("Nothing was done.")
         return EXIT_FAILED
-    return _carried_out(args, access)
+    return _ended(args, lambda drills: _at(args, access, drills))
 
 
-def _private(args: Namespace) -> int:
-    from app.demo.server import PrivateServer, ServerError
-    from app.drill.gate import Access
+def _on_stands(args: Namespace, drills: _Drills) -> None:
+    """Every rotation type, or the one asked for, on a target that is started for it."""
+    from app.drill.stands import stands
+
+    for stand in stands(args.type, args.only):
+        _on_stand(args, drills, stand)
+
+
+def _on_stand(args: Namespace, drills: _Drills, stand: Stand) -> None:
+    from app.demo.iam import IamError
+    from app.demo.server import ServerError
 
     try:
-        with PrivateServer(settings={"max_connections": "200"}) as server:
-            return _carried_out(args, Access.to(server.host, server.port, server.superuser, server.password))
-    except ServerError as error:
+        with stand.start(args.at_once) as scratches:
+            drills.carry_out(stand.type, scratches, stand.scenarios, pause=stand.pause)
+    except (ServerError, IamError) as error:
         raise KeyturnError(str(error)) from None
 
 
-def _carried_out(args: Namespace, access: Access) -> int:
-    from app.drill.drill import Drill
+def _at(args: Namespace, access: Access, drills: _Drills) -> None:
+    from app.drill.postgres import postgres_scratch
+    from app.drill.scenarios_passwords import PASSWORDS
 
-    table = _Table(quiet=args.json)
-    drill = Drill(access, table.add, workers=args.at_once, only=args.only)
+    scratches = [postgres_scratch(access) for _ in range(args.at_once)]
+    drills.carry_out(scratches[0].type, scratches, PASSWORDS)
+
+
+def _ended(args: Namespace, work: Callable[[_Drills], None]) -> int:
+    drills = _Drills(args)
     try:
         with logs.kept(load_settings(os.environ).log_file):
-            results = asyncio.run(_until_told(drill))
+            work(drills)
     except KeyboardInterrupt:
         output.note("Interrupted; what the drill had made is removed.")
         return 128 + signal.SIGINT
@@ -62,14 +79,36 @@ def _carried_out(args: Namespace, access: Access) -> int:
         output.note("Told to stop; what the drill had made is removed.")
         return 128 + signal.SIGTERM
     finally:
-        if drill.leftovers:
+        if drills.leftovers:
             output.complain("These users of the drill could not be removed. Whoever may can do it with:")
-            output.note("\n".join(drill.leftovers))
+            output.note("\n".join(drills.leftovers))
+    results = drills.results
     if args.json:
         output.json_line(_document(results))
     else:
         _summary(results)
-    return 0 if all(result.good for result in results) else EXIT_FAILED
+    return 0 if all(result.good for _, result in results) else EXIT_FAILED
+
+
+class _Drills:
+    """One drill after the other, and their results by rotation type."""
+
+    def __init__(self, args: Namespace) -> None:
+        self.results: list[tuple[str, Result]] = []
+        self.leftovers: list[str] = []
+        self._args, self._table = args, _Table(quiet=args.json)
+
+    def carry_out(
+        self, rotation_type: str, scratches: Sequence[Scratch], scenarios: Sequence[Scenario], *, pause: float = 0.0
+    ) -> None:
+        from app.drill.drill import Drill
+
+        self._table.begin(rotation_type)
+        drill = Drill(scratches, scenarios, self._table.add, only=self._args.only, pause=pause)
+        try:
+            self.results += [(rotation_type, result) for result in asyncio.run(_until_told(drill))]
+        finally:
+            self.leftovers += drill.leftovers
 
 
 async def _until_told(drill: Drill) -> list[Result]:
@@ -86,12 +125,17 @@ class _Table:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
+        self._type = ""
         self._begun = False
+
+    def begin(self, rotation_type: str) -> None:
+        self._type, self._begun = rotation_type, False
 
     def add(self, result: Result, left: int | None) -> None:
         if self._quiet:
             return
         if not self._begun and output.for_people():
+            output.line(self._type)
             _row(_HEADING, "LEFT")
         self._begun = True
         point, tally = result.point, result.tally
@@ -115,19 +159,27 @@ def _row(cells: tuple[str, ...], left: str) -> None:
     output.line(" ".join(aligned).rstrip())
 
 
-def _summary(results: list[Result]) -> None:
+def _summary(results: Sequence[tuple[str, Result]]) -> None:
+    types = list(dict.fromkeys(rotation_type for rotation_type, _ in results))
+    for each in types if len(types) > 1 else ():
+        _total([result for rotation_type, result in results if rotation_type == each], f"{each}: ")
+    _total([result for _, result in results])
+
+
+def _total(results: Sequence[Result], of: str = "") -> None:
     failed = sum(not result.good for result in results)
     logins, cached = sum(r.tally.logins for r in results), sum(r.tally.cached for r in results)
     refused = sum(result.tally.failed for result in results)
     output.line(
-        f"{len(results)} points, {failed} failed. {logins:,} logins with what was published and {cached:,} with what"
-        f" was published before, {refused} failed."
+        f"{of}{len(results)} points, {failed} failed. {logins:,} logins with what was published and {cached:,} with"
+        f" what was published before, {refused} failed."
     )
 
 
-def _document(results: list[Result]) -> dict[str, Any]:
+def _document(results: Sequence[tuple[str, Result]]) -> dict[str, Any]:
     points = [
         {
+            "type": rotation_type,
             "scenario": result.point.scenario.name,
             "whatHappens": result.point.fate,
             "successor": "command" if result.point.again else "loop",
@@ -137,6 +189,6 @@ def _document(results: list[Result]) -> dict[str, Any]:
             "seconds": round(result.seconds, 1),
             "complaints": list(result.complaints),
         }
-        for result in results
+        for rotation_type, result in results
     ]
-    return {"points": points, "failed": sum(not result.good for result in results)}
+    return {"points": points, "failed": sum(not result.good for _, result in results)}

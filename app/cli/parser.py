@@ -37,9 +37,13 @@ the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
 variable (letters, digits and _) is an error that names it: no program starts
 with a part of its configuration."""
 
+_DRILLED = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 _DRILL_HELP = """\
-It makes users of its own at the target (keyturn_drill_..., four for each point
-at once), which may log in and nothing else, and removes them again. Your
+Without a connection it plays all rotation types: on a private PostgreSQL, and
+on stand-ins for AWS IAM and Microsoft Entra that it starts itself.
+
+At a PostgreSQL of your own it makes users (keyturn_drill_..., four for each
+point at once), which may log in and nothing else, and removes them again. Your
 users, rotations and secrets are not touched: the rotations of the drill are
 in stores of their own, in a temporary directory. Each line is one point: what
 was going on, where Keyturn was killed or suspended, how often an application
@@ -125,8 +129,9 @@ def _drill(commands: Subparsers) -> None:
         epilog=_DRILL_HELP,
     )
     drill.add_argument(
-        "connection", metavar="CONNECTION", nargs="?", help="name or id; a private PostgreSQL without it"
+        "connection", metavar="CONNECTION", nargs="?", help="name or id, to a PostgreSQL; targets of its own without it"
     )
+    drill.add_argument("--type", metavar="TYPE", choices=_DRILLED, help="only this rotation type; not with CONNECTION")
     drill.add_argument("--only", metavar="TEXT", default="", help="only points whose name holds it: 'run by hand'")
     drill.add_argument("--at-once", type=_concurrency, default=2, metavar="N", help="how many points at once (2)")
     drill.add_argument("--yes", action="store_true", help="don't ask")

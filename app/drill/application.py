@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.drill.child import PATIENCE, Stuck
-from app.drill.gate import Access, Gate, gate
+from app.drill.gate import Gate, gate
 from app.drill.look import open_at
+from app.drill.scratch import Scratch
 from app.errors import NotFound, explain
 from app.service import Service
 from app.views import Place
@@ -53,15 +54,14 @@ class Application:
     def __init__(
         self,
         home: Path,
-        access: Access,
-        parameters: Mapping[str, str],
+        scratch: Scratch,
         spots: Sequence[Spot],
         *,
         cached: bool,
         pause: float = 0.0,
     ) -> None:
         self.tally = Tally()
-        self._home, self._access, self._parameters = home, access, parameters
+        self._home, self._scratch = home, scratch
         self._spots, self._cached, self._pause = spots, cached, pause
         self._rounds = 0
         self._stop = threading.Event()
@@ -92,7 +92,7 @@ class Application:
             self.tally.complain(f"the application stopped: {_words(error)}")
 
     async def _live(self) -> None:
-        service, way = open_at(self._home), gate(self._access, self._parameters)
+        service, way = open_at(self._home), gate(self._scratch.type, self._scratch.way_in, self._scratch.users)
         try:
             await self._use(service, way)
         finally:
@@ -130,9 +130,12 @@ class Application:
     async def _log_in(self, way: Gate, credential: Mapping[str, str], which: str) -> None:
         try:
             if not await way.opens(credential):
-                self.tally.complain(f"{which} credential of {credential['username']} was refused")
+                self.tally.complain(f"{which} credential of {self._who(credential)} was refused")
         except Exception as error:
-            self.tally.complain(f"no login as {credential['username']}: {_words(error)}")
+            self.tally.complain(f"no login as {self._who(credential)}: {_words(error)}")
+
+    def _who(self, credential: Mapping[str, str]) -> str:
+        return credential[self._scratch.fields[0]]
 
 
 def _words(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.drill.ground import INTERVAL, MAPPING, NAME, NEW_MAPPING, RENAMED, Ground
+from app.drill.ground import INTERVAL, NAME, RENAMED, Ground
 from app.drill.look import Look
 from app.drill.scenarios import Scenario
 
@@ -32,9 +32,10 @@ async def complaints(ground: Ground, story: Story) -> list[str]:
     if story.end.job is None:
         return [*found, "the rotation is gone"]
     found += [*_about_the_work(story), *_about_the_values(ground, story)]
-    found += [*_about_the_schedule(story), *_about_the_place(story)]
+    found += [*_about_the_schedule(story), *_about_the_place(ground, story)]
     checks = await ground.service.rotations.check(story.end.row.id)
     found += [f"slot {c.slot}, {c.identity}, does not log in: {c.text}" for c in checks if not c.ok]
+    found += await ground.scratch.complaints(ground.held(story.end))
     return [*found, *await _about_former_users(ground, story)]
 
 
@@ -43,7 +44,8 @@ async def _about_the_deleted(ground: Ground, story: Story) -> list[str]:
         return ["the rotation is still there"]
     found = [f"{story.end.remains} rows of the rotation are left"] if story.end.remains else []
     known = [*story.before.credentials, *story.at_death.credentials]
-    return [*found, *await _alive(ground, known, "a credential of a deleted rotation")]
+    alive = await _alive(ground, known, "a credential of a deleted rotation")
+    return [*found, *alive, *await ground.scratch.complaints([])]
 
 
 async def _about_former_users(ground: Ground, story: Story) -> list[str]:
@@ -51,7 +53,7 @@ async def _about_former_users(ground: Ground, story: Story) -> list[str]:
     assert story.end.job is not None
     promised = [dict(a.previous.values) for a in story.end.job.retiring if a.previous]
     held = [dict(credential.values) for credential in story.end.job.credentials.values()]
-    found = [f"{c['username']} was promised more time" for c in promised if not await ground.gate.opens(c)]
+    found = [f"{ground.who(c)} was promised more time" for c in promised if not await ground.gate.opens(c)]
     former = story.before.job.retiring if story.before.job else ()
     waiting = [dict(attempt.previous.values) for attempt in former if attempt.previous]
     ended = [credential for credential in waiting if credential not in [*promised, *held]]
@@ -59,7 +61,11 @@ async def _about_former_users(ground: Ground, story: Story) -> list[str]:
 
 
 async def _alive(ground: Ground, credentials: Credentials, what: str) -> list[str]:
-    return [f"{what} still logs in: {c['username']}" for c in credentials if await ground.gate.opens(c)]
+    return [
+        f"{what} still logs in: {ground.who(credential)}"
+        for credential in credentials
+        if ground.complete(credential) and await ground.gate.opens(credential)
+    ]
 
 
 def _about_the_work(story: Story) -> Iterator[str]:
@@ -92,10 +98,13 @@ def _about_the_values(ground: Ground, story: Story) -> Iterator[str]:
     users = ground.heirs if story.scenario.heirs else ground.users
     if dict(row.parameters) != dict(users):
         yield "it does not rotate the users that it should"
-    holders = {slot: credential.values["username"] for slot, credential in job.credentials.items()}
-    if holders != dict(enumerate(users.values())):
+    holders = {slot: ground.owner(parameters, slot) for slot, parameters in job.credential_parameters.items()}
+    wanted = {slot: ground.owner(users, slot) for slot in holders}
+    if holders != wanted or len(job.credentials) != story.scenario.slots or row.active_index not in job.credentials:
         yield f"the slots hold credentials of {holders}"
-    if row.active_index in job.credentials and story.end.published != dict(job.credentials[row.active_index].values):
+        return
+    active = job.credentials[row.active_index].values
+    if story.end.published != {name: active[name] for name in ground.scratch.fields}:
         yield "the mapped secrets are not the active slot's"
 
 
@@ -112,11 +121,11 @@ def _about_the_schedule(story: Story) -> Iterator[str]:
         yield f"the next run is at {at:%Y-%m-%d %H:%M:%S} UTC, {ahead} from now"
 
 
-def _about_the_place(story: Story) -> Iterator[str]:
+def _about_the_place(ground: Ground, story: Story) -> Iterator[str]:
     scenario, row = story.scenario, story.end.row
     if row.name != (RENAMED if scenario.renamed else NAME):
         yield f"it is named {row.name}"
-    if row.secrets_mapping != (NEW_MAPPING if scenario.renamed else MAPPING):
+    if row.secrets_mapping != (ground.new_mapping if scenario.renamed else ground.mapping):
         yield f"its secrets are named {row.secrets_mapping}"
     if story.before.job is not None and scenario.moved != (row.folder_id != story.before.row.folder_id):
         yield "it was not moved" if scenario.moved else "it was moved"

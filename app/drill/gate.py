@@ -18,7 +18,8 @@ from providers.registry import provider as provider_of
 from store import connections
 from store.database import Tx
 
-TYPE = "postgres-credentials"
+OWN_APP = "postgres"
+"""What can be drilled at a target of somebody's own."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,11 @@ async def access_of(service: Service, ref: str) -> Access:
         return Access(row.app, row.method, {**row.settings, **connections.secret_credentials(tx, row)})
 
     found = await service.store.aread(find)
-    if found.app != provider_of(TYPE).app:
-        raise UsageError(f"There is no drill for connections to {found.app}.")
+    if found.app != OWN_APP:
+        raise UsageError(
+            f"The drill at a target of your own is for PostgreSQL. The connection {ref} leads to {found.app}.",
+            remedy="Nothing was done. keyturn drill, without a connection, plays on stand-ins for AWS and Entra too.",
+        )
     return found
 
 
@@ -75,6 +79,6 @@ class Gate:
         return True
 
 
-def gate(access: Access, parameters: Mapping[str, Any]) -> Gate:
-    kind = provider_of(TYPE)
+def gate(rotation_type: str, access: Access, parameters: Mapping[str, Any]) -> Gate:
+    kind = provider_of(rotation_type)
     return Gate(kind, access.open(), kind.parameters.model_validate(parameters))

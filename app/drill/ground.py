@@ -1,4 +1,4 @@
-"""Where a point of the drill takes place: a store and four users of its own, and the program."""
+"""Where a point of the drill takes place: a store of its own, a part of the target, and the program."""
 
 from __future__ import annotations
 
@@ -8,43 +8,40 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from app.drill.application import Application, Spot
-from app.drill.block import Block, blocked
 from app.drill.child import PATIENCE, Program, Stuck
-from app.drill.gate import TYPE, Access, gate
+from app.drill.gate import gate
 from app.drill.look import Look, look, open_at
+from app.drill.scratch import Held, Scratch
 from app.service import Service
 from app.views import Place
-from providers.postgres import PostgresTarget
 
 NAME = "drill"
 RENAMED = "drilled"
 HERE, THERE = Place("default", "dev", "/"), Place("default", "prod", "/drilled")
-MAPPING = {"username": "DRILL_USERNAME", "password": "DRILL_PASSWORD"}
-NEW_MAPPING = {"username": "DRILLED_USERNAME", "password": "DRILLED_PASSWORD"}
 INTERVAL = timedelta(days=1)
 _POLL = 0.02
-SPOTS = (Spot(HERE, MAPPING), Spot(HERE, NEW_MAPPING), Spot(THERE, MAPPING))
+_SLOTS = 2
 
 
 class Ground:
     """`template` is a home whose store holds the connection alone. Close it."""
 
-    def __init__(
-        self, template: Path, home: Path, *, access: Access, users: Sequence[str], argv: Sequence[str], pause: float
-    ) -> None:
+    def __init__(self, template: Path, home: Path, *, scratch: Scratch, argv: Sequence[str], pause: float) -> None:
         shutil.copytree(template, home)
-        self.home = home
-        self.users, self.heirs = _parameters(*users[:2]), _parameters(*users[2:])
+        self.home, self.scratch = home, scratch
+        self.users, self.heirs = dict(scratch.users), dict(scratch.heirs)
+        self.mapping = {name: f"DRILL_{name.upper()}" for name in scratch.fields}
+        self.new_mapping = {name: f"DRILLED_{name.upper()}" for name in scratch.fields}
         self.program = Program(home, argv)
         self.service = open_at(home)
-        self.gate = gate(access, self.users)
-        self._access, self._pause = access, pause
+        self.gate = gate(scratch.type, scratch.way_in, self.users)
+        self._pause = pause
         self._rotation_id = ""
 
     async def aclose(self) -> None:
@@ -52,7 +49,8 @@ class Ground:
         await self.service.aclose()
 
     def application(self, *, cached: bool) -> Application:
-        return Application(self.home, self._access, self.users, SPOTS, cached=cached, pause=self._pause)
+        spots = (Spot(HERE, self.mapping), Spot(HERE, self.new_mapping), Spot(THERE, self.mapping))
+        return Application(self.home, self.scratch, spots, cached=cached, pause=self._pause)
 
     async def look(self) -> Look:
         seen = await self.service.store.aread(lambda tx: look(tx, self._rotation_id))
@@ -63,13 +61,31 @@ class Ground:
     async def pause(self) -> None:
         await asyncio.sleep(_POLL)
 
-    @contextlib.asynccontextmanager
-    async def blocked(self, user: int) -> AsyncIterator[Block]:
-        """The target does nothing to this user until the end."""
-        assert isinstance(self.gate.target, PostgresTarget)
-        names = [*self.users.values(), *self.heirs.values()]
-        async with blocked(self.gate.target, names[user]) as block:
-            yield block
+    def who(self, credential: Mapping[str, str]) -> str:
+        """For people."""
+        return credential[self.scratch.fields[0]]
+
+    def complete(self, credential: Mapping[str, str]) -> bool:
+        """Whether one can log in with it: what stands in a journal may be a mere mark of one."""
+        return all(name in credential for name in self.scratch.fields)
+
+    def owner(self, parameters: Mapping[str, Any], slot: int) -> str:
+        return self.gate.kind.identity(self.gate.kind.parameters.model_validate(parameters), slot)
+
+    def held(self, seen: Look) -> list[Held]:
+        """All that the journal knows to be at the target, when nothing is under way."""
+        if seen.job is None:
+            return []
+        job = seen.job
+        slots = [
+            Held(self.owner(job.credential_parameters[slot], slot), c.values) for slot, c in job.credentials.items()
+        ]
+        former = [
+            Held(self.owner(a.row.previous_parameters or a.row.parameters, a.row.slot), a.previous.values)
+            for a in job.retiring
+            if a.previous
+        ]
+        return [*slots, *former]
 
     async def free(self) -> None:
         """Wait until no dead process' lease is in the way. Raises Stuck."""
@@ -89,7 +105,14 @@ class Ground:
         return True
 
     async def create(self, *, hours_ago: int = 0) -> None:
-        await self._past(hours_ago, lambda past: past.creation.create(TYPE, self.creation))
+        """With both slots filled, as they are after some time."""
+
+        async def work(past: Service) -> None:
+            await past.creation.create(self.scratch.type, self.creation)
+            for _ in range(_SLOTS - len(self.gate.kind.initial_slots)):
+                await past.rotations.rotate(NAME)
+
+        await self._past(hours_ago, work)
 
     async def hand_over(self, users: Mapping[str, str], *, hours_ago: int) -> None:
         """Edit the rotation over to other users."""
@@ -112,7 +135,7 @@ class Ground:
             "secretPath": HERE.path,
             "rotationInterval": INTERVAL.days,
             "parameters": self.users,
-            "secretsMapping": MAPPING,
+            "secretsMapping": self.mapping,
         }
 
     def file(self, body: Mapping[str, Any]) -> str:
@@ -122,15 +145,11 @@ class Ground:
         return str(path)
 
 
-async def make_template(home: Path, access: Access) -> None:
+async def make_template(home: Path, scratch: Scratch) -> None:
     """The store that grounds are copies of. Raises TargetError when the target cannot be reached."""
-    service = open_at(home)
+    service, access = open_at(home), scratch.access
     try:
         body = {"name": NAME, "method": access.method, "credentials": dict(access.credentials)}
         await service.connections.add(access.app, body)
     finally:
         await service.aclose()
-
-
-def _parameters(username1: str, username2: str) -> dict[str, str]:
-    return {"username1": username1, "username2": username2}

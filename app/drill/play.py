@@ -14,10 +14,10 @@ from pathlib import Path
 from app.drill.application import Application, Tally
 from app.drill.audit import Story, complaints
 from app.drill.child import PATIENCE, PROGRAM, Child, Stuck
-from app.drill.gate import Access
 from app.drill.ground import NAME, Ground
 from app.drill.look import Look
 from app.drill.scenarios import ONCE, Scenario
+from app.drill.scratch import Scratch
 from app.errors import explain
 from app.logs import frames_of
 
@@ -26,30 +26,36 @@ _CALL_SECONDS = 4.0
 """Shorter than the time-out with which the program itself gives a call up that has to wait."""
 _ROUNDS = 3
 """Logins before and after everything, so that neither end goes unwatched."""
-_PUBLISHED = 0
-"""The user whose credential is published first; what was sent about him takes effect after the death."""
 
 
 @dataclass(frozen=True)
 class Point:
     """`failpoint` is where it happens; none in a rehearsal, where nothing does.
 
-    `inside` is the number of a user: the process goes on from there to the target, and dies while that works on him.
+    `inside` is a call at the target: it dies while that is under way. Where there is a failpoint as well, it goes on
+    to the call from there. `answered`: the target has carried the call out, and nobody has heard of it.
     """
 
     scenario: Scenario
     failpoint: str = ""
     asleep: bool = False
     again: bool = False
-    inside: int | None = None
+    inside: str = ""
+    answered: bool = False
 
     @property
     def fate(self) -> str:
-        if not self.failpoint:
+        if self.rehearsal:
             return "not disturbed"
-        if self.inside is not None:
+        if not self.failpoint:
+            return f"killed at the answer to {self.inside}" if self.answered else f"killed sending {self.inside}"
+        if self.inside:
             return f"killed inside {self.failpoint.replace('.before', '')}"
         return f"{'suspended' if self.asleep else 'killed'} at {self.failpoint}"
+
+    @property
+    def rehearsal(self) -> bool:
+        return not self.failpoint and not self.inside
 
     @property
     def title(self) -> str:
@@ -73,12 +79,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the points of one worker share: a template of a home, a folder for their homes, four users, the program."""
+    """What the points of one worker share: a template of a home, a folder for their homes, a part of the target."""
 
     template: Path
     folder: Path
-    access: Access
-    users: Sequence[str]
+    scratch: Scratch
     argv: Sequence[str] = PROGRAM
     pause: float = 0.0
     """Between two logins of the application, in seconds."""
@@ -105,9 +110,8 @@ async def _played(stage: Stage, point: Point) -> Result:
     started, home = time.monotonic(), stage.folder / f"point-{time.monotonic_ns()}"
     run = None
     try:
-        ground = Ground(
-            stage.template, home, access=stage.access, users=stage.users, argv=stage.argv, pause=stage.pause
-        )
+        await stage.scratch.clear()
+        ground = Ground(stage.template, home, scratch=stage.scratch, argv=stage.argv, pause=stage.pause)
         run = _Run(ground, point, ground.application(cached=not point.asleep))
         try:
             await run.carry_out()
@@ -151,8 +155,9 @@ class _Run:
             await self.application.stop()
         await self._strike()
         at_death = await ground.look()
-        served = self.point.failpoint in scenario.served and self.point.inside != _PUBLISHED
-        if served and not await ground.gate.opens(at_death.published):
+        if (self.point.inside or self.point.failpoint) in scenario.served and not await ground.gate.opens(
+            at_death.published
+        ):
             self.found.append("what was published died before it was its turn")
         extra = await self._succeed()
         if not scenario.deletes:
@@ -172,36 +177,54 @@ class _Run:
         """Let the process come to its point. Raises Stuck when it doesn't."""
         scenario, point = self.point.scenario, self.point
         words = scenario.words(self.ground)
-        if not point.failpoint:
+        if point.rehearsal:
             await self._rehearse(words)
             return
-        stops = point.asleep or point.inside is not None
+        if not point.failpoint:
+            await self._strike_inside(words)
+            return
+        stops = point.asleep or bool(point.inside)
         child = self._start(words, f"{point.failpoint}{'=stop' if stops else ''}", terminal=scenario.terminal)
         if not (await child.suspended() if stops else await child.ended() == -signal.SIGKILL):
             raise _ended(child, f"the process never came to {point.failpoint}")
         if stops and not self.ground.writable():
             raise Unlucky
-        if point.inside is not None:
-            await self._strike_inside(child, point.inside)
+        if point.inside:
+            await self._strike_late(child)
 
-    async def _strike_inside(self, child: Child, user: int) -> None:
+    async def _strike_late(self, child: Child) -> None:
         """What it sent takes effect after its death."""
-        async with self.ground.blocked(user) as block:
+        async with self.ground.scratch.holding(self.point.inside, answered=False) as hold:
             child.wake()
             give_up_at = time.monotonic() + _CALL_SECONDS
-            while not await block.waited_for():
+            while not await hold.waited_for():
                 if child.code is not None or time.monotonic() > give_up_at:
                     raise Unlucky
                 await self.ground.pause()
             await child.dispose()
 
+    async def _strike_inside(self, words: Sequence[str]) -> None:
+        point = self.point
+        async with self.ground.scratch.holding(point.inside, answered=point.answered) as hold:
+            child = self._start(words, terminal=point.scenario.terminal)
+            give_up_at = time.monotonic() + PATIENCE
+            while not await hold.waited_for():
+                if child.code is not None or time.monotonic() > give_up_at:
+                    raise _ended(child, f"the process never came to {point.inside}")
+                await self.ground.pause()
+            await child.dispose()
+
     async def _rehearse(self, words: Sequence[str]) -> None:
         scenario, notes = self.point.scenario, self.ground.home / "reached"
-        child = self._start(words, f"*={notes}", terminal=scenario.terminal)
-        if scenario.loops:
-            await self._until_settled(child)
-            child.terminate()
-        code = await child.ended()
+        self.ground.scratch.note(notes)
+        try:
+            child = self._start(words, f"*={notes}", terminal=scenario.terminal)
+            if scenario.loops:
+                await self._until_settled(child)
+                child.terminate()
+            code = await child.ended()
+        finally:
+            self.ground.scratch.note(None)
         if code != (128 + signal.SIGTERM if scenario.terminal else 0):
             raise _ended(child, "the process failed without being disturbed")
         seen: Counter[str] = Counter()
@@ -263,7 +286,7 @@ class _Run:
             self.found.append("the next rotation published the same slot")
         for credential in (now.published, last.published):
             if not await self.ground.gate.opens(credential):
-                self.found.append(f"after the next rotation {credential['username']} did not log in")
+                self.found.append(f"after the next rotation {self.ground.who(credential)} did not log in")
 
 
 def _words(error: Exception) -> str:

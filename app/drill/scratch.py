@@ -1,79 +1,73 @@
-"""Four users at the target that nothing but one drill uses: made, and removed whatever happened in between."""
+"""What a drill has at a target for itself: principals that nothing else uses, made, and removed whatever happened."""
 
 from __future__ import annotations
 
-import secrets
-import string
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
-from providers.base import Outcome, TargetError, TargetRefused
-from providers.postgres import PostgresTarget
-from providers.postgres_errors import identifier
+from app.drill.gate import Access
 
-_COUNT = 4
+LOGIN = "login"
+"""The name of the call by which a new credential is tried."""
 
 
-@dataclass
-class Scratch:
-    """`present` are those that exist, as far as is known."""
+@dataclass(frozen=True)
+class Held:
+    """A credential that the journal knows, and whose it is."""
 
-    target: PostgresTarget
-    users: tuple[str, ...]
-    present: tuple[str, ...] = ()
-    let_in: bool = field(default=False, init=False)
-    """Whether they had to be given CONNECT, since not everybody has it."""
+    owner: str
+    values: Mapping[str, str] = field(repr=False)
 
-    async def make(self) -> None:
-        """All or none. They may log in, and are given no right on anything else. Raises TargetError."""
-        self.present = self.users
-        try:
-            async with self.target.session() as session:
-                rows = await session.rows("SELECT NOT has_database_privilege('public', current_database(), 'CONNECT')")
-                self.let_in = bool(rows[0][0])
-                await session.commit_script(self._creation)
-        except TargetError as error:
-            if error.outcome is Outcome.UNCHANGED:
-                self.present = ()
-            error.remedy = (
-                f"The drill makes users of its own: {self.target.credentials.username} needs CREATEROLE for that, or"
-                " use the connection of a role that has it."
-                if isinstance(error, TargetRefused)
-                else error.remedy
-            )
-            raise
 
-    async def remove(self) -> None:
-        """Those that are there. Raises TargetError."""
-        if not self.present:
-            return
-        async with self.target.session() as session:
-            query = "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY(%s)"
-            rows = await session.rows(query, list(self.present))
-            self.present = tuple(sorted(str(name) for (name,) in rows))
-            if self.present:
-                await session.commit_script(self.removal)
-        self.present = ()
+class Hold(Protocol):
+    async def waited_for(self) -> bool:
+        """Whether a call is under way that does not come back before the hold is left."""
+
+
+class Scratch(Protocol):
+    """The part of one worker. A new rotation type can be drilled when it has one of these."""
+
+    type: str
+    fields: tuple[str, ...]
+    """The credential's fields that are published; by the first of them it is named to people."""
 
     @property
-    def _creation(self) -> str:
-        made = [f"CREATE ROLE {identifier(user)} LOGIN;" for user in self.users]
-        return "\n".join([*made, *([f"GRANT {self._right} TO {_listed(self.users)};"] if self.let_in else [])])
+    def access(self) -> Access:
+        """The program's."""
+
+    @property
+    def way_in(self) -> Access:
+        """The application's, and that of whoever looks: nobody holds up what goes this way."""
+
+    @property
+    def users(self) -> Mapping[str, str]:
+        """The rotation's parameters."""
+
+    @property
+    def heirs(self) -> Mapping[str, str]:
+        """The same after it was edited to somebody else."""
 
     @property
     def removal(self) -> str:
-        """The SQL that removes what is there."""
-        users = _listed(self.present)
-        return "\n".join([*([f"REVOKE {self._right} FROM {users};"] if self.let_in else []), f"DROP ROLE {users};"])
+        """What a person can do to remove what is there; empty when nothing is."""
 
-    @property
-    def _right(self) -> str:
-        return f"CONNECT ON DATABASE {identifier(self.target.credentials.database)}"
+    async def make(self) -> None:
+        """All or nothing. Raises TargetError."""
 
+    async def remove(self) -> None:
+        """What is there. Raises TargetError."""
 
-def scratch(target: PostgresTarget) -> Scratch:
-    mark = "".join(secrets.choice(string.ascii_lowercase) for _ in range(10))
-    return Scratch(target, tuple(f"keyturn_drill_{mark}_{number}" for number in range(1, _COUNT + 1)))
+    async def clear(self) -> None:
+        """Remove the credentials of an earlier point."""
 
+    def note(self, notes: Path | None) -> None:
+        """Write the names of calls down there as they come by, until told otherwise."""
 
-def _listed(users: tuple[str, ...]) -> str:
-    return ", ".join(identifier(user) for user in users)
+    def holding(self, call: str, *, answered: bool) -> AbstractAsyncContextManager[Hold]:
+        """Hold a call up until the block is left."""
+
+    async def complaints(self, known: Sequence[Held]) -> list[str]:
+        """What is there that nobody knows, what is not there, and what became of that which is somebody else's."""

@@ -1,4 +1,4 @@
-"""A stage for the drill on this worker's server: four users and the template of a store."""
+"""Stages for the drill: this worker's targets, a part of each, and the template of a store."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.entra import Entra
+from app.demo.iam import IamAccount
+from app.drill.aws import aws_scratch
+from app.drill.azure import azure_scratch
 from app.drill.gate import Access
 from app.drill.ground import make_template
 from app.drill.play import Stage
-from app.drill.scratch import Scratch, scratch
-from providers.postgres import PostgresTarget
+from app.drill.postgres import postgres_scratch
+from app.drill.scratch import Scratch
 from tests.conftest import ServerPool
+
+# The suite shares its cores: a breath between two logins, the deeper the more a login costs.
+_PAUSE, _CLOUD_PAUSE = 0.02, 0.2
 
 
 @pytest.fixture(scope="session")
@@ -24,28 +31,22 @@ def access(pg_servers: ServerPool) -> Access:
 
 @pytest.fixture(scope="session")
 def stage(access: Access, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("drill")
-    users = asyncio.run(_made(access, folder / "template"))
-    # The suite shares its cores: a short breath between two logins. `make drill` takes none.
-    yield Stage(folder / "template", folder, access, users.users, pause=0.02)
-    asyncio.run(_removed(access, users))
+    yield from _staged(postgres_scratch(access), tmp_path_factory.mktemp("drill"), _PAUSE)
 
 
-async def _made(access: Access, template: Path) -> Scratch:
-    users = scratch(_target(access))
-    await make_template(template, access)
-    await users.make()
-    await users.target.close()
-    return users
+@pytest.fixture(scope="session")
+def aws_stage(aws_account: IamAccount, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    yield from _staged(aws_scratch(aws_account), tmp_path_factory.mktemp("drill"), _CLOUD_PAUSE)
 
 
-async def _removed(access: Access, users: Scratch) -> None:
-    users.target = _target(access)
-    await users.remove()
-    await users.target.close()
+@pytest.fixture(scope="session")
+def azure_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Entra() as entra:
+        yield from _staged(azure_scratch(entra), tmp_path_factory.mktemp("drill"), _CLOUD_PAUSE)
 
 
-def _target(access: Access) -> PostgresTarget:
-    target = access.open()
-    assert isinstance(target, PostgresTarget)
-    return target
+def _staged(scratch: Scratch, folder: Path, pause: float) -> Iterator[Stage]:
+    asyncio.run(scratch.make())
+    asyncio.run(make_template(folder / "template", scratch))
+    yield Stage(folder / "template", folder, scratch, pause=pause)
+    asyncio.run(scratch.remove())

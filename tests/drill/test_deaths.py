@@ -5,19 +5,25 @@ from __future__ import annotations
 import pytest
 
 from app.drill.drill import Drill
-from app.drill.gate import Access
 from app.drill.play import Point, Result, Stage, play
-from app.drill.scenarios import SCENARIOS, Scenario
+from app.drill.scenarios import Scenario
+from app.drill.scenarios_keys import KEYS
+from app.drill.scenarios_passwords import PASSWORDS
+from app.drill.stands import STANDS, Stand
 
 
 def scenario(name: str) -> Scenario:
-    return next(s for s in SCENARIOS if s.name == name)
+    return next(s for s in PASSWORDS if s.name == name)
+
+
+def of_keys(name: str) -> Scenario:
+    return next(s for s in KEYS if s.name == name)
 
 
 WORST = (
     Point(scenario("create"), "publish.recorded"),
     Point(scenario("scheduled run"), "publish.uncommitted"),
-    Point(scenario("run by hand"), "issue.before", inside=1),
+    Point(scenario("run by hand"), "issue.before", inside="1"),
     Point(scenario("run by hand"), "issue.before", asleep=True),
     Point(scenario("resumed run"), "issue.called"),
     Point(scenario("run in the TUI"), "issue.called"),
@@ -30,20 +36,57 @@ WORST = (
 )
 
 
+WORST_OF_AWS = (
+    Point(of_keys("create"), "issue.called", again=True),
+    Point(of_keys("scheduled run"), inside="UpdateAccessKey", answered=True),
+    Point(of_keys("scheduled run"), inside="CreateAccessKey", answered=True),
+    Point(of_keys("edit to another user"), "publish.uncommitted"),
+    Point(of_keys("delete"), inside="DeleteAccessKey", answered=False),
+)
+WORST_OF_AZURE = (
+    Point(of_keys("create"), inside="login"),
+    Point(of_keys("scheduled run"), inside="addPassword", answered=True),
+    Point(of_keys("scheduled run"), inside="removePassword", answered=True),
+    Point(of_keys("end of former keys"), "retire.called"),
+    Point(of_keys("delete half created"), "revoke.before"),
+)
+
+
 @pytest.mark.parametrize("point", WORST, ids=lambda point: point.title)
 async def test_no_login_fails_and_all_is_brought_to_its_end(stage: Stage, point: Point) -> None:
+    await no_harm(stage, point)
+
+
+@pytest.mark.parametrize("point", WORST_OF_AWS, ids=lambda point: point.title)
+async def test_nor_does_one_with_an_access_key(aws_stage: Stage, point: Point) -> None:
+    await no_harm(aws_stage, point)
+
+
+@pytest.mark.parametrize("point", WORST_OF_AZURE, ids=lambda point: point.title)
+async def test_nor_does_one_with_a_client_secret(azure_stage: Stage, point: Point) -> None:
+    await no_harm(azure_stage, point)
+
+
+async def no_harm(stage: Stage, point: Point) -> None:
     result = await play(stage, point)
     assert result.complaints == ()
     assert result.tally.failed == 0
     assert result.tally.logins > 0 or point.scenario.name == "delete half created"
 
 
+AT_LEAST = {"postgres-credentials": 160, "aws-iam-user-secret": 85, "azure-client-secret": 80}
+
+
 @pytest.mark.soak
-async def test_every_point(access: Access) -> None:
+@pytest.mark.parametrize("stand", STANDS, ids=lambda stand: stand.type)
+async def test_every_point(stand: Stand) -> None:
     heard: list[Result] = []
-    results = await Drill(access, lambda result, left: heard.append(result), workers=2).run()
+    with stand.start(2) as scratches:
+        results = await Drill(
+            scratches, stand.scenarios, lambda result, left: heard.append(result), pause=stand.pause
+        ).run()
     assert [(result.point.title, result.complaints) for result in results if not result.good] == []
-    assert len({result.point.title for result in results if result.point.failpoint}) >= 160
+    assert len({result.point.title for result in results if not result.point.rehearsal}) >= AT_LEAST[stand.type]
     assert len(heard) == len(results)
-    assert {result.point.scenario for result in results} == set(SCENARIOS)
+    assert {result.point.scenario for result in results} == set(stand.scenarios)
     assert sum(result.tally.failed for result in results) == 0
