@@ -31,11 +31,12 @@ from app.rotation.redact import redact
 from app.rotation.surroundings import Listener
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
-from store import connections, events, journal, leases, lifecycle, projects, rotations, secrets
+from store import connections, events, jobs, journal, leases, lifecycle, projects, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
+from store.jobs import Job
 from store.leases import Lease
-from store.tables import Connection, Rotation
+from store.tables import Rotation
 
 _SCHEDULE = {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}
 
@@ -131,13 +132,11 @@ class Edits:
         if not kind.restores and not _differ(kind, row.parameters, change.parameters):
             return  # an edit under way is taken back: what this rotation holds there would look like a stranger's
 
-        def look(tx: Tx) -> tuple[Connection, dict[str, str]]:
-            connection = connections.get(tx, row.connection_id)
-            assert connection is not None
-            return connection, connections.secret_credentials(tx, connection)
-
-        connection, hidden = await self.context.store.aread(look)
-        target = await self.context.targets.get(connection, hidden)
+        job = await self.context.store.aread(lambda tx: jobs.load(tx, row.id))
+        if not kind.restores and _retires_there(job, kind, change.parameters):
+            return
+        hidden = job.connection_secrets
+        target = await self.context.targets.get(job.connection, hidden)
         checks = await kind.preflight(target, change.parameters)
         if any(check.result is CheckResult.FAILED for check in checks):
             raise PreflightFailed(
@@ -284,6 +283,14 @@ def _crossed(kind: Provider, row: Rotation, parameters: BaseModel) -> list[Probl
         Problem("parameters", f"{identity} cannot change places: its present password is still in use")
         for identity in crossed
     ]
+
+
+def _retires_there(job: Job, kind: Provider, parameters: BaseModel) -> bool:
+    """An earlier edit is taken back: the credentials that are still to be retired there make room when it is needed,
+    and to a preflight they would look like a stranger's.
+    """
+    heirs = {kind.identity(parameters, slot) for slot in (0, 1)}
+    return any(agenda.former_principal(attempt, kind) in heirs for attempt in job.retiring)
 
 
 def _changes_principal(kind: Provider, row: Rotation, parameters: BaseModel) -> bool:

@@ -194,10 +194,13 @@ class AttemptRun:
         return credential
 
     def _expendable(self) -> tuple[Credential, ...]:
-        """What an edit took from this principal and left to live for a while, that which dies next first."""
+        """What an edit took from this principal and left to live for a while: that which dies next first, and before it
+        what was not published any more, however long it was still promised.
+        """
         job, provider = self.around.job, self.around.provider
         mine = [a for a in job.retiring if former_principal(a, provider) == self._identity and a.row.id != self.row.id]
-        mine.sort(key=lambda a: a.row.retire_after or a.row.started_at)
+        # What an edit replaced was published until then; what it merely dropped belongs to the same one as before.
+        mine.sort(key=lambda a: (a.row.previous_parameters != a.row.parameters, a.row.retire_after or a.row.started_at))
         return tuple(credential_of(a.previous) for a in mine if a.previous)
 
     async def _record_issued(self, credential: StoredCredential, done: StepDone) -> None:

@@ -190,6 +190,19 @@ def test_back_to_the_former_user_by_a_second_edit(created: Aws) -> None:
     assert created.account.keys(created.user) == created.account.keys(other) == {}
 
 
+def test_back_to_a_former_user_whose_two_keys_both_still_live(created: Aws) -> None:
+    ends_next = published()
+    done("rotations", "rotate", NAME)
+    former, other = published(), created.make_user("other")
+    assert edited(created, userName=other).code == 0
+    back = edited(created)
+    assert back.code == 0, back.said
+    assert created.account.lets_in(*former)
+    assert created.account.lets_in(*published())
+    assert not created.account.lets_in(*ends_next)
+    assert set(created.account.keys(created.user)) == {former[0], published()[0]}
+
+
 def test_an_edit_that_fails_can_be_taken_back(created: Aws) -> None:
     done("rotations", "rotate", NAME)
     before, other = created.account.keys(created.user), created.make_user("other")
