@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,8 +43,9 @@ class Leashed:
             )
         leash = self._process.stdin
         assert leash is not None
-        leash.write(json.dumps(job) + "\n")
-        leash.flush()
+        with suppress(BrokenPipeError):  # it has ended at once, as whoever asks it will be told
+            leash.write(json.dumps(job) + "\n")
+            leash.flush()
 
     def came_up(self) -> bool:
         """Wait until it serves; False when it ended instead."""

@@ -37,8 +37,7 @@ _NO_CLOUDS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-_STAND_IN = ("moto", "flask", "flask_cors")
-"""The packages that play AWS."""
+_AWS_NEEDS = ("moto", "flask", "flask_cors")
 _NICENESS = 5
 """The stand-ins give way to the terminal, above all while its first frame is drawn."""
 
@@ -47,7 +46,7 @@ _NICENESS = 5
 class Stage:
     """All that runs, and the settings of the store; gone when the server is. PostgreSQL is the first target.
 
-    `missing`: what can't be played here and how to get it; empty when nothing is missing.
+    `missing`: what can't be played here and how to get it, as part of a sentence; empty when nothing is missing.
     """
 
     server: PrivateServer
@@ -77,13 +76,13 @@ def stage(environ: Mapping[str, str] = os.environ, *, clouds: bool = True) -> It
         stack.enter_context(_private_environ())
         settings = load_settings(_environ(environ, server.directory / "keyturn"))
         targets, missing, account = [shop_database.make_database(server)], "", None
-        if clouds and _have(_STAND_IN):
+        if clouds and _have(_AWS_NEEDS):
             account, login = make_account()
             account.begin(complaints=server.directory / "iam.log", niceness=_NICENESS)
             stack.callback(account.stop)
             targets.append(aws_target(account, login))
         elif clouds:
-            missing = "There is no AWS here, it needs: pip install 'keyturn[demo]'"
+            missing = "no AWS (pip install 'keyturn[demo]')"
         if clouds:
             tenant = begin_tenant(server.directory, niceness=_NICENESS)
             stack.callback(tenant.process.stop)

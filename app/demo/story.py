@@ -62,7 +62,7 @@ def _in_terminal() -> int:
     from app.demo.load import Clients
     from app.tui import run_tui
 
-    say("Starting a private PostgreSQL and stand-ins for AWS and Entra; all is removed when you leave.")
+    say("Starting a private PostgreSQL, AWS and Entra; they are removed when you leave.")
     with stage() as built:
         asyncio.run(_prepared(built))
         with Clients(built, cache_seconds=_CACHED_SECONDS) as clients:
@@ -70,17 +70,18 @@ def _in_terminal() -> int:
                 built.settings, status_line=lambda: status_line(clients, built.missing), first_start_notice=False
             )
     tally = clients.tally
-    say(f"The demo and all it made are gone. Its clients: {tally}.")
+    say(f"The demo and all it made are gone. Its clients:\n{tally}.")
     if built.missing:
-        say(built.missing)
+        say(f"There was {built.missing}.")
     return code or (EXIT_FAILED if tally.failed else 0)
 
 
 def status_line(clients: Clients, missing: str = "") -> str:
+    """The wizard lists what there is at AWS and Entra; the database users have to be entered."""
     tally = clients.tally
     if tally.ok + tally.failed:
         return f"Demo: {tally}"
-    return f"Demo: its clients wait for a rotation (n). {missing}".strip()
+    return f"Demo: {missing or 'its clients wait for a rotation (n)'}; users {USERS[0]} and {USERS[1]}"
 
 
 async def _prepared(built: Stage) -> None:
@@ -120,7 +121,9 @@ async def walk(built: Stage, say: Say) -> None:
 
     server = built.server
     say(f"Started a private PostgreSQL {server.version} on {server.host}:{server.port}; it is removed at the end.")
-    say(built.missing or "Stand-ins for AWS and Entra are starting beside it, and go with it.")
+    say(f"Stand-ins for {' and '.join(target.label for target in built.targets[1:])} start beside it, and go with it.")
+    if built.missing:
+        say(f"There is {built.missing}.")
     service = open_service(built.settings, "demo")
     try:
         shared = await built.set_up(service)

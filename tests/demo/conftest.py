@@ -18,6 +18,15 @@ from tests.test_private_server import alive, eventually
 
 ROOT = Path(__file__).parents[2]
 KEYTURN = Path(sys.executable).with_name("keyturn")
+# What a shell may say of clouds and proxies, none of which the demo may follow. Nobody listens on port 9.
+NOWHERE = "http://127.0.0.1:9"
+FOREIGN_CLOUDS = {
+    "AWS_PROFILE": "nobody",
+    "AWS_ENDPOINT_URL": NOWHERE,
+    "AZURE_AUTHORITY_HOST": NOWHERE,
+    "HTTP_PROXY": NOWHERE,
+    "HTTPS_PROXY": NOWHERE,
+}
 
 
 @dataclass
@@ -36,7 +45,7 @@ class Yard:
     @property
     def environ(self) -> dict[str, str]:
         mine = {"KEYTURN_HOME": str(self.store), "KEYTURN_DATABASE_URL": "nonsense", "KEYTURN_KEY": "nonsense"}
-        return {**os.environ, "TMPDIR": str(self.tmp), "HOME": str(self.home), **mine}
+        return {**os.environ, "TMPDIR": str(self.tmp), "HOME": str(self.home), **mine, **FOREIGN_CLOUDS}
 
     def start(self) -> subprocess.Popen[str]:
         """The walk, as a process of its own with its output in pipes."""

@@ -6,6 +6,8 @@ import contextlib
 import importlib.util
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from app.cli import main
 from app.demo import server, story
 from app.demo.server import ServerError
 from app.demo.stage import Stage, stage
-from tests.demo.conftest import Yard, all_gone, descendants
+from tests.demo.conftest import ROOT, Yard, all_gone, descendants
 from tests.test_private_server import as_ordinary_user, eventually
 
 
@@ -116,6 +118,14 @@ def test_a_login_that_fails_makes_it_fail(
     assert "uncaught" not in complaint
     with pytest.raises(ServerError, match="no directory"):
         _ = built[0].server.directory
+
+
+def test_it_begins_without_the_sdks_and_never_imports_the_stand_ins() -> None:
+    code = "import sys, app.demo.story, app.demo.load; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    loaded = {module.partition(".")[0] for module in modules.split()}
+    assert "store" in loaded
+    assert not loaded & {"moto", "flask", "werkzeug", "aiohttp", "boto3", "botocore", "azure", "msgraph", "textual"}
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
