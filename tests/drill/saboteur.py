@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sqlite3
 import sys
@@ -9,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import main
+from providers import aws_keys
+from providers.aws_iam_user_secret import AwsIamUserSecretProvider
+from providers.azure_client_secret import AzureClientSecretProvider
 from providers.base import Credential, Issue
 from providers.postgres_credentials import PROVIDER, PostgresCredentialsProvider
 
 _issue = PostgresCredentialsProvider.issue
+_issue_key = AwsIamUserSecretProvider.issue
+_issue_secret = AzureClientSecretProvider.issue
 
 
 async def _issue_to_the_published_one_too(
@@ -22,6 +28,22 @@ async def _issue_to_the_published_one_too(
     if request.active is not None:
         await self._set_password(target, parameters, request.active.values["username"], "somebody-else-s")
     return issued
+
+
+async def _issue_and_delete_the_published_one(
+    self: AwsIamUserSecretProvider, target: Any, parameters: Any, request: Issue
+) -> Credential:
+    issued = await _issue_key(self, target, parameters, request)
+    if request.active is not None:
+        async with target.session(parameters.region, parameters.user_name) as session:
+            await aws_keys.delete(session, parameters.user_name, request.active.values[aws_keys.KEY_ID])
+    return issued
+
+
+async def _issue_as_if_it_were_the_first_try(
+    self: AzureClientSecretProvider, target: Any, parameters: Any, request: Issue
+) -> Credential:
+    return await _issue_secret(self, target, parameters, dataclasses.replace(request, again=False))
 
 
 async def _issue_nothing(self: PostgresCredentialsProvider, target: Any, parameters: Any, request: Issue) -> Credential:
@@ -46,6 +68,10 @@ def sabotaged(fault: str, words: list[str]) -> int:
     match fault:
         case "changes the published password":
             PostgresCredentialsProvider.issue = _issue_to_the_published_one_too  # type: ignore[method-assign]
+        case "deletes the published key":
+            AwsIamUserSecretProvider.issue = _issue_and_delete_the_published_one  # type: ignore[method-assign]
+        case "forgets what it may have sent":
+            AzureClientSecretProvider.issue = _issue_as_if_it_were_the_first_try  # type: ignore[method-assign]
         case "issues nothing":
             PostgresCredentialsProvider.issue = _issue_nothing  # type: ignore[method-assign]
             PostgresCredentialsProvider.verify = _verify_nothing  # type: ignore[method-assign, assignment]

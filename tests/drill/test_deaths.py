@@ -38,16 +38,13 @@ WORST = (
 
 WORST_OF_AWS = (
     Point(of_keys("create"), "issue.called", again=True),
-    Point(of_keys("scheduled run"), inside="UpdateAccessKey", answered=True),
     Point(of_keys("scheduled run"), inside="CreateAccessKey", answered=True),
-    Point(of_keys("edit to another user"), "publish.uncommitted"),
-    Point(of_keys("delete"), inside="DeleteAccessKey", answered=False),
+    Point(of_keys("edit back"), "publish.uncommitted"),
+    Point(of_keys("delete"), inside="DeleteAccessKey"),
 )
 WORST_OF_AZURE = (
-    Point(of_keys("create"), inside="login"),
     Point(of_keys("scheduled run"), inside="addPassword", answered=True),
-    Point(of_keys("scheduled run"), inside="removePassword", answered=True),
-    Point(of_keys("end of former keys"), "retire.called"),
+    Point(of_keys("end of former keys"), inside="removePassword", answered=True),
     Point(of_keys("delete half created"), "revoke.before"),
 )
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.drill.play import Point, Stage, play
 from tests.drill import saboteur
-from tests.drill.test_deaths import scenario
+from tests.drill.test_deaths import of_keys, scenario
 
 FAULTS = (
     pytest.param("changes the published password", "run by hand", "published credential of .* was refused"),
@@ -25,8 +25,22 @@ FAULTS = (
 
 @pytest.mark.parametrize(("fault", "name", "complaint"), FAULTS)
 async def test_the_drill_notices_a_program_that(stage: Stage, fault: str, name: str, complaint: str) -> None:
+    await assert_noticed(stage, fault, Point(scenario(name)), complaint)
+
+
+async def test_it_notices_that_a_key_is_gone_too_soon(aws_stage: Stage) -> None:
+    refused = "the published credential of AKIA.* was refused"
+    await assert_noticed(aws_stage, "deletes the published key", Point(of_keys("scheduled run")), refused)
+
+
+async def test_it_notices_a_client_secret_that_nobody_knows(azure_stage: Stage) -> None:
+    died = Point(of_keys("scheduled run"), inside="addPassword", answered=True)
+    await assert_noticed(azure_stage, "forgets what it may have sent", died, "has a client secret that nobody knows")
+
+
+async def assert_noticed(stage: Stage, fault: str, point: Point, complaint: str) -> None:
     program = (sys.executable, "-P", str(Path(saboteur.__file__)), fault)
-    result = await play(dataclasses.replace(stage, argv=program), Point(scenario(name)))
+    result = await play(dataclasses.replace(stage, argv=program), point)
     assert not result.good
     assert any(re.search(complaint, text) for text in result.complaints), result.complaints
 
