@@ -49,12 +49,16 @@ async def create(built: Stage, service: Service, target: int = 0) -> None:
     await story._create(service, built.targets[target], lambda text: None)
 
 
-async def take_away(built: Stage) -> None:
-    """Behind Keyturn's back: the user's keys are switched off, the application's secrets removed."""
+def switch_keys_off(built: Stage) -> None:
+    """Behind Keyturn's back."""
     assert built.account is not None
     user = built.targets[1].parameters["userName"]
     for key_id in built.account.keys(user):
         built.account.iam().update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
+
+
+async def remove_secrets(built: Stage) -> None:
+    """Behind Keyturn's back."""
     azure = built.targets[2]
     tenant = AzureTarget(AzureSecretCredentials.model_validate(dict(azure.credentials)))
     directory, application = await tenant.directory(), azure.parameters["objectId"]
@@ -121,9 +125,10 @@ async def test_each_target_is_counted_by_itself_and_a_credential_that_died_is_no
             await clients.all_try(2, aws)
             await clients.all_try(2, azure)
             good = clients.tally
-            await take_away(built)
+            switch_keys_off(built)
             await clients.all_try(2, aws)
             assert "STS refuses AKIA" in clients.tally.last_failure
+            await remove_secrets(built)
             await clients.all_try(2, azure)
             tally = clients.tally
     assert (good.failed, list(good.of)) == (0, ["AWS", "Azure"])
