@@ -62,7 +62,7 @@ def _in_terminal() -> int:
     from app.demo.load import Clients
     from app.tui import run_tui
 
-    say("Starting a private PostgreSQL, AWS and Entra; they are removed when you leave.")
+    say("Starting PostgreSQL and stand-ins for AWS and Entra; nothing stays behind.")
     with stage() as built:
         asyncio.run(_prepared(built))
         with Clients(built, cache_seconds=_CACHED_SECONDS) as clients:
