@@ -31,9 +31,7 @@ def test_without_it_nothing_is() -> None:
         registry.provider(TYPE)
 
 
-async def test_it_works_from_the_command_line(
-    installed: Path, home: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_it_works_from_the_command_line(installed: Path, home: Path, request: pytest.FixtureRequest) -> None:
     """In processes of their own, which know of it by its .dist-info alone."""
     async with stand(request) as keybox:
         connection = {"name": CONNECTION, "method": keybox.method, "credentials": keybox.credentials}
@@ -43,8 +41,6 @@ async def test_it_works_from_the_command_line(
         run("rotations", "rotate", NAME)
         assert keybox_keys(keybox) == 2
         assert run("rotations", "check", NAME).count("logs in") == 2
-        published = json.loads(run("secrets", "export", "--format", "json"))
-        assert await keybox.logs_in({"key": published["KEYBOX_KEY"]})
 
 
 def body(keybox: KeyboxStand) -> dict[str, object]:

@@ -61,14 +61,6 @@ async def test_it_says_who_it_is(aws: Aws, opened: Open) -> None:
     assert await opened().test() == f"AWS account 123456789012 as arn:aws:iam::123456789012:user/{aws.admin}"
 
 
-async def test_it_opens_again_after_it_was_closed(opened: Open) -> None:
-    target = opened()
-    first = await target.test()
-    await target.close()
-    await target.close()
-    assert await target.test() == first
-
-
 async def test_many_calls_at_once_share_one_target(opened: Open) -> None:
     target = opened()
     assert len(set(await asyncio.gather(*(target.test() for _ in range(20))))) == 1

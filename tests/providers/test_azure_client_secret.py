@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.demo.entra_tenant import ALL, OWNED_BY, Fault, concurrent, lost_answer, page, throttled
+from app.demo.entra_tenant import ALL, OWNED_BY, Fault, concurrent, page, throttled
 from providers.azure import AzureSecretCredentials, AzureTarget
 from providers.azure_client_secret import MARGIN_DAYS, PROVIDER, AzureMapping, AzureParameters
 from providers.azure_preflight import BELONG, EXISTS, LOGIN, NUMBER, PERMITTED, SIGN_IN
@@ -30,7 +30,6 @@ from providers.base import (
     Problem,
     TargetError,
     TargetRefused,
-    TargetUnavailable,
 )
 from tests.entra import Standing, standing
 
@@ -148,19 +147,6 @@ async def test_each_try_asks_for_a_token_of_its_own(rotated: Rotated) -> None:
         await rotated.verify(issued)
     mine = [outcome for client, outcome in rotated.entra.entra.logins if client == rotated.entra.billing.client_id]
     assert mine == ["7000215", "7000215", "ok", "ok", "ok"]
-
-
-async def test_a_lost_answer_leaves_nothing_behind(rotated: Rotated) -> None:
-    rotated.entra.entra.tenant.fail("addPassword", lost_answer())
-    candidate = rotated.candidate()
-    error = await failure(rotated.issue(candidate))
-    assert isinstance(error, TargetUnavailable)
-    assert error.outcome is Outcome.UNKNOWN
-    assert rotated.entra.calls("addPassword") == 1
-    [_, orphan] = rotated.entra.billing.secrets
-    issued = await rotated.issue(candidate, again=True)
-    assert rotated.entra.key_ids() == [rotated.entra.foreign.key_id, issued.values["keyId"]]
-    assert orphan.key_id not in rotated.entra.key_ids()
 
 
 async def test_nothing_is_sent_twice_when_a_gateway_gives_up(rotated: Rotated) -> None:
