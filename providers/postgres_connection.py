@@ -12,7 +12,7 @@ import re
 import select
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
@@ -214,14 +214,23 @@ class Session:
         cursor = await self._connection.execute(query, parameters or None)
         return await cursor.fetchall()
 
-    async def commit(self, *statements: Statement) -> None:
-        """Run statements in one transaction and one round trip."""
-        self._circumstances.sent = True
-        await self._send(_BEGIN, self._settings(), *statements, _COMMIT)
+    async def set_password(self, username: str, password: str) -> None:
+        """Change a role's password, in one transaction and one round trip."""
+
+        def statements() -> Iterator[Statement]:
+            yield _BEGIN
+            yield self._settings()
+            # Made while the server is at the first two: a verifier takes milliseconds.
+            change = self.new_password(username, password)
+            self._circumstances.sent = True
+            yield change
+            yield _COMMIT
+
+        await self._send(statements())
 
     async def commit_script(self, script: str) -> None:
         """Run a script of any number of statements in one transaction."""
-        await self._send(_BEGIN, self._settings())
+        await self._send([_BEGIN, self._settings()])
         self._circumstances.sent = True
         await self._connection.execute(script.encode())
         if self._connection.info.transaction_status != pq.TransactionStatus.INTRANS:
@@ -237,7 +246,7 @@ class Session:
     @contextlib.asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[None]:
         """Begin a transaction that leaves nothing behind; an error ends it together with the connection."""
-        await self._send(_BEGIN, self._settings(search_path="pg_catalog"))
+        await self._send([_BEGIN, self._settings(search_path="pg_catalog")])
         yield
         await self._connection.execute(_ROLLBACK)
 
@@ -258,7 +267,7 @@ class Session:
         """Return what an error of a statement means."""
         return self._circumstances.failure(error)
 
-    async def _send(self, *statements: Statement) -> None:
+    async def _send(self, statements: Iterable[Statement]) -> None:
         """Send statements together and raise what the first one that failed raised.
 
         An error that left the pipeline's block would have psycopg log those after it, statements included.
@@ -266,9 +275,10 @@ class Session:
         first: psycopg.Error | None = None
         try:
             async with self._connection.pipeline():
+                cursor = self._connection.cursor()
                 try:
                     for statement in statements:
-                        await self._connection.execute(statement)
+                        await cursor.execute(statement)
                 except psycopg.Error as error:
                     first = error
         except psycopg.Error as error:

@@ -212,7 +212,7 @@ class PostgresCredentialsProvider:
     ) -> None:
         async with target.session(role=username, secrets=(password,)) as session:
             if parameters.rotation_statement is None:
-                await session.commit(session.new_password(username, password))
+                await session.set_password(username, password)
                 return
             try:
                 statement = render(

@@ -29,7 +29,8 @@ def nonsense(what: str) -> StoreUnavailable:
     return StoreUnavailable(f"The store holds what Keyturn did not write: {what}.", remedy=_REMEDY)
 
 
-def _check(row: Any, *_: object) -> None:
+def check(row: Any, *_: object) -> None:
+    """Raises StoreUnavailable. The ORM calls it for each rotation and connection that it reads."""
     values = row.__dict__  # an expired one would be read once more
     wrong = [name for name in _OBJECTS[type(row)] if not isinstance(values.get(name, {}), dict)]
     if isinstance(row, Rotation):
@@ -47,5 +48,5 @@ def _values(values: dict[str, Any]) -> list[Any]:
 
 
 for _table in _OBJECTS:
-    event.listen(_table, "load", _check)
-    event.listen(_table, "refresh", _check)
+    event.listen(_table, "load", check)
+    event.listen(_table, "refresh", check)

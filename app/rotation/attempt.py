@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
@@ -164,11 +165,11 @@ class AttemptRun:
             return False
         return True
 
-    @property
+    @cached_property
     def _parameters(self) -> BaseModel:
         return self.around.provider.parameters.model_validate(self.row.parameters)
 
-    @property
+    @cached_property
     def _identity(self) -> str:
         return self.around.provider.identity(self._parameters, self.row.slot)
 

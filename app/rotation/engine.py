@@ -22,7 +22,17 @@ from app.rotation.lease import Held, claiming, holding
 from app.rotation.planning import Begun, Planner
 from app.rotation.redact import redact
 from app.rotation.retirement import retire
-from app.rotation.surroundings import Clock, Listener, Surroundings, Telling, new_id, secrets_of, tell, telling
+from app.rotation.surroundings import (
+    Clock,
+    Listener,
+    Surroundings,
+    Telling,
+    identity_of,
+    new_id,
+    secrets_of,
+    tell,
+    telling,
+)
 from app.rotation.targets import Targets
 from app.rotation.trial import try_out
 from app.views import Progress
@@ -214,8 +224,9 @@ class Work:
         around = await self._around(begun.job)
         if begun.planned:
             reached("plan.recorded")
+            identity = identity_of(around, begun.planned.row)
             for state in ("started", "done"):
-                tell(around, begun.planned.row, begun.timing, state)
+                tell(around, begun.planned.row, identity, begun.timing, state)
         return around, begun
 
     async def _go_on(self, around: Surroundings) -> None:

@@ -62,16 +62,20 @@ class Telling:
         return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note)
 
 
-def tell(around: Surroundings, row: Attempt, timing: Telling, state: str) -> None:
+def identity_of(around: Surroundings, row: Attempt) -> str:
+    """Whom an attempt is for."""
+    return around.provider.identity(around.provider.parameters.model_validate(row.parameters), row.slot)
+
+
+def tell(around: Surroundings, row: Attempt, identity: str, timing: Telling, state: str) -> None:
     """Tell the listener how far a step is."""
-    parameters = around.provider.parameters.model_validate(row.parameters)
     around.listener(
         Progress(
             rotation_id=row.rotation_id,
             rotation=around.job.rotation.name,
             attempt_id=row.id,
             slot=row.slot,
-            identity=around.provider.identity(parameters, row.slot),
+            identity=identity,
             step=timing.step,
             state=state,
             at=around.clock(),
@@ -84,18 +88,18 @@ def tell(around: Surroundings, row: Attempt, timing: Telling, state: str) -> Non
 @contextlib.contextmanager
 def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
     """Tell the listener that a step starts, and how it ended."""
-    timing = Telling(step, around.clock())
-    tell(around, row, timing, "started")
+    timing, identity = Telling(step, around.clock()), identity_of(around, row)
+    tell(around, row, identity, timing, "started")
     reached(f"{step}.before")
     try:
         yield timing
     except Postponed:
-        tell(around, row, timing, "postponed")
+        tell(around, row, identity, timing, "postponed")
         raise
     except BaseException:
-        tell(around, row, timing, "failed")
+        tell(around, row, identity, timing, "failed")
         raise
-    tell(around, row, timing, "done")
+    tell(around, row, identity, timing, "done")
 
 
 def secrets_of(job: Job, provider: Provider) -> list[str]:

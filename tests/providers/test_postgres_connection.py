@@ -154,7 +154,7 @@ async def test_limits_do_not_outlive_the_transaction(target: PostgresTarget, pg:
     async with target.session() as session:
         query = "SELECT current_setting('lock_timeout'), current_setting('log_statement')"
         before = await session.rows(query)
-        await session.commit(session.new_password(user, "x"))
+        await session.set_password(user, "x")
         assert await session.rows(query) == before
 
 
