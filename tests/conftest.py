@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from app.demo.server import PrivateServer, system_binaries
+from tests import compiled_sql
 
 pytest_plugins = ["tests.standins.iam"]
 
@@ -41,6 +42,7 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    compiled_sql.share()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
