@@ -93,7 +93,8 @@ class Check:
 class Issue:
     """What a provider needs to issue one credential.
 
-    `again` is true when an earlier call with the same candidate may or may not have taken effect.
+    `again` is true when an earlier call with the same candidate may or may not have taken effect. Without it, the call
+    is the candidate's first.
     `previous` is what the journal recorded for this slot, `active` what is published now: never to be touched.
     `issued` is what an earlier call returned for the same candidate: it does not log in and is to be replaced.
     `expendable`: recorded for the same principal and to be retired later; may go now where there is no room otherwise,
@@ -128,7 +129,7 @@ class Target(Protocol):
         """Connect and say in one line what answered ("PostgreSQL 18.4 at db:5432, TLS"). Raises TargetError."""
 
     async def close(self) -> None:
-        """Release what is held. Never raises."""
+        """Release what is held. Never raises; may be called again, and a call after it opens anew."""
 
 
 class ConnectionApp(Protocol):
@@ -149,7 +150,8 @@ class Provider(Protocol):
     """One rotation type. Every call may be repeated with the same arguments and must then converge.
 
     Only TargetError leaves a call; anything else is a defect and is reported as one. Calls bound their own time:
-    none may wait for a target for more than 30 s.
+    none may wait for a target for more than 30 s. They may be cancelled anywhere, and several rotations may call at
+    once on one target. What this rotation did not make, by a recorded id or by the candidate's mark, is never changed.
     """
 
     type: str
@@ -179,29 +181,40 @@ class Provider(Protocol):
         """Who the slot's credential belongs to, for people ("app_user_1")."""
 
     def candidate(self, parameters: Any, request: CandidateRequest) -> Credential:
-        """What the journal must hold before the target is touched. No outside call."""
+        """What the journal must hold before the target is touched. No outside call.
+
+        Either the whole new credential (a password), or a mark by which `issue` and `revoke` find what an earlier call
+        made and whose answer was lost.
+        """
 
     async def preflight(self, target: Any, parameters: Any) -> list[Check]:
         """Every check a rotation depends on, changing nothing. Raises nothing for a failed check."""
 
     async def issue(self, target: Any, parameters: Any, request: Issue) -> Credential:
-        """Make the candidate real and return the slot's complete credential.
+        """Make the candidate real and return the slot's complete credential, with every field of the mapping.
 
-        Raises TargetError with outcome UNCHANGED only when the target certainly did not change.
+        Issued `again`, what the earlier call made is replaced: in the end one credential of this candidate works, the
+        one returned. Nothing is sent twice within one call where sending it twice would make two.
+        Raises TargetError with outcome UNCHANGED only when the target certainly did not change. TargetRefused when
+        those who are rotated do not exist.
         """
 
     async def verify(self, target: Any, parameters: Any, credential: Credential) -> None:
-        """Log in once, as an application would.
+        """Log in once, as an application would; with nothing kept of an earlier login.
 
-        Raises CredentialRefused, TargetRefused when the way in is barred to everybody (TLS, no such database),
-        or TargetUnavailable when unclear.
+        Raises CredentialRefused, also while it is too early for it (`verify_patience`), TargetRefused when the way in
+        is barred to everybody (TLS, no such database), or TargetUnavailable when unclear.
         """
 
     async def retire(self, target: Any, parameters: Any, credential: Credential) -> None:
-        """Remove what a slot held before, by recorded id. Already gone is success."""
+        """Remove what a slot held before, by recorded id. Already gone is success, its owner included.
+
+        Where `issue` overwrites or removes it (`retires` is False) there is nothing left to do.
+        """
 
     async def revoke(self, target: Any, parameters: Any, credential: Credential) -> None:
-        """Make a credential useless for good (the rotation is being deleted). Already gone is success.
+        """Make a credential useless for good (the rotation is being deleted). Gone already is success, and so is a
+        user or application that is gone.
 
         `credential` is a mere candidate when the answer to `issue` was lost: what it may have become must go.
         """
