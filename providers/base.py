@@ -93,8 +93,7 @@ class Check:
 class Issue:
     """What a provider needs to issue one credential.
 
-    `again` is true when an earlier call with the same candidate may or may not have taken effect. Without it, the call
-    is the candidate's first.
+    `again` is true when an earlier call with the same candidate may or may not have taken effect.
     `previous` is what the journal recorded for this slot, `active` what is published now: never to be touched.
     `issued` is what an earlier call returned for the same candidate: it does not log in and is to be replaced.
     `expendable`: recorded for the same principal and to be retired later; may go now where there is no room otherwise,
