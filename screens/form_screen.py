@@ -81,6 +81,11 @@ class FormScreen(LeftOnce[Result]):
 
     def on_resize(self) -> None:
         self.fit()
+        self.call_after_refresh(self._keep_focus_in_view)
+
+    def _keep_focus_in_view(self) -> None:
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
 
     def fit(self) -> None:
         """Borders where there is room for them."""
