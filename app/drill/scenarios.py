@@ -31,8 +31,8 @@ class Scenario:
     asleep: tuple[str, ...] = ()
     inside: tuple[tuple[str, int], ...] = ()
     """Calls of the target inside which it is killed: the point before, and the number of the user they are about."""
-    calls: bool = False
-    """It is killed inside every call that the rehearsal came by: before that arrives, and before its answer does."""
+    calls: frozenset[str] = frozenset()
+    """Calls inside which it is killed whenever it comes by: before they arrive, and before their answers do."""
     loops: bool = False
     """It runs until it is told to stop."""
     terminal: bool = False

@@ -21,7 +21,10 @@ from app.drill.scenarios import (
     overdue,
     rotate,
 )
+from app.drill.scratch import LOGIN
 
+_ADDING = frozenset({"CreateAccessKey", "addPassword"})
+_REMOVING = frozenset({"UpdateAccessKey", "DeleteAccessKey", "removePassword"})
 _RUN = frozenset({"plan.recorded", "issue.called", "issue.recorded", "publish.uncommitted", "publish.recorded"})
 _RESUMED = frozenset({"issue.before", "issue.called", "issue.recorded", "publish.recorded"})
 _EDITED = frozenset({"edit.uncommitted", "edit.recorded", "issue.called", "publish.uncommitted", "publish.recorded"})
@@ -30,14 +33,23 @@ _MOVED = frozenset({"move.uncommitted", "move.recorded"})
 _DELETED = frozenset({"delete.asked", "revoke.before", "revoke.called", "revoke.before#2", "revoke.called#2"})
 
 KEYS = (
-    Scenario("create", nothing, create, intent="create.begun", again=frozenset({"issue.called"}), calls=True, slots=1),
+    Scenario(
+        "create",
+        nothing,
+        create,
+        intent="create.begun",
+        only=_RUN | {"create.begun"},
+        again=frozenset({"issue.called"}),
+        calls=_ADDING,
+        slots=1,
+    ),
     Scenario(
         "scheduled run",
         overdue,
         loop,
         scheduled=True,
         loops=True,
-        calls=True,
+        calls=_ADDING | _REMOVING | {LOGIN},
         asleep=("issue.called",),
     ),
     Scenario(
@@ -49,14 +61,14 @@ KEYS = (
         again=frozenset({"issue.called"}),
         asleep=("issue.before",),
     ),
-    Scenario("resumed run", half(rotate), once, only=_RESUMED, calls=True),
+    Scenario("resumed run", half(rotate), once, only=_RESUMED, calls=_ADDING | _REMOVING),
     Scenario(
         "edit to another user",
         created,
         hand_over,
         intent="edit.recorded",
         only=_EDITED,
-        calls=True,
+        calls=_ADDING,
         heirs=True,
         former=2,
         slots=1,
@@ -69,7 +81,7 @@ KEYS = (
         loops=True,
         heirs=True,
         only=_RETIRED,
-        calls=True,
+        calls=_REMOVING,
     ),
     Scenario(
         "edit back",
@@ -88,7 +100,7 @@ KEYS = (
         intent="delete.asked",
         only=_DELETED,
         again=frozenset({"revoke.called"}),
-        calls=True,
+        calls=_REMOVING,
         publications=0,
         deletes=True,
         served=frozenset(
@@ -109,7 +121,7 @@ KEYS = (
         delete,
         intent="delete.asked",
         only=_DELETED,
-        calls=True,
+        calls=_REMOVING,
         publications=0,
         deletes=True,
     ),

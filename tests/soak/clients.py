@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from app.errors import explain
@@ -13,11 +14,13 @@ from app.service import Service, open_service
 from app.settings import load_settings
 from app.views import Place
 from tests.cli.ground import process
-from tests.conftest import Database
 
 HERE = Place("default", "dev", "/")
 PAUSE = 0.1
 """Between two logins, in seconds: sixteen without one leave a small machine no time for rotations."""
+
+LogIn = Callable[[Mapping[str, str]], bool]
+"""Whether the target lets these published values in, by credential field. It raises what is no answer."""
 
 
 @dataclass
@@ -32,11 +35,13 @@ class Turn:
 
 @dataclass
 class Client:
-    """`mapping` is the names of its secrets by credential field. `keeps` what it has read for a whole turn; `shell`: it
-    reads by the command line. `used` is the newest turn in which it read and logged in.
+    """`door` makes the way in, in the client's own thread; it is closed at its end. `mapping` is the names of its
+    secrets by credential field; `who` is the field that names it. `keeps` what it has read for a whole turn; `shell`:
+    it reads by the command line. `used` is the newest turn in which it read and logged in.
     """
 
-    pg: Database
+    door: Callable[[], AbstractContextManager[LogIn]]
+    who: str
     mapping: Mapping[str, str]
     turn: Turn
     keeps: bool
@@ -63,13 +68,14 @@ class Client:
     def _live(self) -> None:
         service = open_service(load_settings(os.environ), "client")
         try:
-            self._use(service)
+            with self.door() as logs_in:
+                self._use(service, logs_in)
         except Exception as error:  # to fall silent is a failure
             self.failures.append(f"gone: {_words(error)}")
         finally:
             asyncio.run(service.aclose())
 
-    def _use(self, service: Service) -> None:
+    def _use(self, service: Service, logs_in: LogIn) -> None:
         held: dict[str, str] = {}
         read_in = -1
         while not self._stop.is_set():
@@ -78,10 +84,10 @@ class Client:
                 held, read_in = self._read(service), turn
             self.logins += 1
             try:
-                if not self.pg.login(held["username"], held["password"]):
-                    self.failures.append(f"{held['username']} was refused")
+                if not logs_in(held):
+                    self.failures.append(f"{held[self.who]} was refused")
             except Exception as error:
-                self.failures.append(f"no login as {held['username']}: {_words(error)}")
+                self.failures.append(f"no login as {held[self.who]}: {_words(error)}")
             self.used = read_in
             self._stop.wait(PAUSE)
 
