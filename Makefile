@@ -32,7 +32,7 @@ install: .venv/.installed  ## create .venv with exactly the packages of requirem
 	$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
-demo: install  ## rotate real passwords on a private PostgreSQL, nothing to set up
+demo: install  ## rotate real passwords, keys and client secrets on stand-ins of its own
 	$(BIN)/keyturn demo
 
 drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL, IAM and Entra

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(commands: Subparsers) -> None:
-    demo = commands.add_parser("demo", help="rotate on a private PostgreSQL, nothing to set up")
+    demo = commands.add_parser("demo", help="rotate all types on stand-ins of its own, nothing to set up")
     demo.set_defaults(handler="start:demo")
 
 
