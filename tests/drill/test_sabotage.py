@@ -29,7 +29,7 @@ async def test_the_drill_notices_a_program_that(stage: Stage, fault: str, name: 
 
 
 async def test_it_notices_that_a_key_is_gone_too_soon(aws_stage: Stage) -> None:
-    refused = "the published credential of AKIA.* was refused"
+    refused = "published credential of AKIA.* was refused"
     await assert_noticed(aws_stage, "deletes the published key", Point(of_keys("scheduled run")), refused)
 
 
