@@ -13,7 +13,7 @@ from app import logs
 from app.cli import output
 from app.cli.questions import confirm_drill
 from app.cli.running import use
-from app.errors import EXIT_FAILED, KeyturnError
+from app.errors import EXIT_FAILED, KeyturnError, UsageError
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -44,8 +44,14 @@ def _on_stands(args: Namespace, drills: _Drills) -> None:
     """Every rotation type, or the one asked for, on a target that is started for it."""
     from app.drill.stands import stands
 
+    unknown: UsageError | None = None
     for stand in stands(args.type, args.only):
-        _on_stand(args, drills, stand)
+        try:
+            _on_stand(args, drills, stand)
+        except UsageError as error:  # a point that another type may have
+            unknown = error
+    if unknown is not None and not drills.results:
+        raise unknown
 
 
 def _on_stand(args: Namespace, drills: _Drills, stand: Stand) -> None:
@@ -136,7 +142,7 @@ class _Table:
             return
         if not self._begun and output.for_people():
             output.line(self._type)
-            _row(_HEADING, "LEFT")
+            _row(_HEADING, "LEFT", "")
         self._begun = True
         point, tally = result.point, result.tally
         verdict = "ok" if result.good else "FAILED"
@@ -144,14 +150,15 @@ class _Table:
         _row(
             (point.scenario.name, point.fate, then, str(tally.logins), str(tally.cached), verdict),
             "" if left is None else str(left),
+            self._type,
         )
         for complaint in result.complaints:
             output.line(output.clean(f"  {complaint}"))
 
 
-def _row(cells: tuple[str, ...], left: str) -> None:
+def _row(cells: tuple[str, ...], left: str, rotation_type: str) -> None:
     if not output.for_people():
-        output.line("\t".join(cells))
+        output.line("\t".join((*cells, rotation_type)))
         return
     texts, numbers = cells[:3], (*cells[3:], left)
     aligned = [text.ljust(width) for text, width in zip(texts, _WIDTHS, strict=False)]

@@ -14,6 +14,7 @@ import pytest
 from app.errors import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE
 from tests.cli.ground import Running, done, keyturn, on_terminal, until
 from tests.conftest import Database
+from tests.standins.iam import Aws
 
 PASSWORD = "the-admin-s-own-Q7x"
 QUICK = "move: not disturbed"
@@ -61,7 +62,7 @@ def test_it_says_what_it_found_and_leaves_nothing_behind(own: Own) -> None:
     (cells, summary) = ran.lines
     assert cells[:3] == ["move", "not disturbed", ""]
     assert int(cells[3]) > 0
-    assert cells[5] == "ok"
+    assert cells[5:] == ["ok", "postgres-credentials"]
     assert summary[0].startswith("1 points, 0 failed.")
     assert PASSWORD not in ran.said
     assert own.roles() == []
@@ -110,6 +111,15 @@ def test_what_cannot_be_removed_is_named_with_the_statement_that_does_it(own: Ow
     assert "could not be removed" in ran.err
     assert all(f'"{name}"' in ran.err for (name,) in made)
     assert "DROP ROLE" in ran.err
+
+
+def test_a_connection_to_a_cloud_is_refused(home: Path, aws: Aws) -> None:
+    done("connections", "add", "aws", "--file", "-", stdin=json.dumps(aws.connection_body))
+    aws.account.calls()
+    ran = keyturn("drill", "my-aws-connection", "--yes")
+    assert ran.code == EXIT_USAGE
+    assert "The drill at a target of your own is for PostgreSQL." in ran.err
+    assert aws.account.calls() == []
 
 
 def test_it_asks_first(own: Own) -> None:
