@@ -48,7 +48,7 @@ class Point:
         if self.rehearsal:
             return "not disturbed"
         if not self.failpoint:
-            return f"killed at the answer to {self.inside}" if self.answered else f"killed sending {self.inside}"
+            return f"killed {'after' if self.answered else 'before'} {self.inside}"
         if self.inside:
             return f"killed inside {self.failpoint.replace('.before', '')}"
         return f"{'suspended' if self.asleep else 'killed'} at {self.failpoint}"

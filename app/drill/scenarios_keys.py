@@ -63,7 +63,7 @@ KEYS = (
     ),
     Scenario("resumed run", half(rotate), once, only=_RESUMED, calls=_ADDING | _REMOVING),
     Scenario(
-        "edit to another user",
+        "edit to another one",
         created,
         hand_over,
         intent="edit.recorded",
