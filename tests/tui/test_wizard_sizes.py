@@ -55,11 +55,15 @@ async def everything_is_in_view(walk: Walk) -> None:
     await until(lambda: not out_of_view(walk), lambda: f"{out_of_view(walk)}\n{walk.text}")
 
 
+async def resize(walk: Walk, size: tuple[int, int]) -> None:
+    await walk.pilot.resize_terminal(*size)
+    await until(lambda: walk.screen.size == size, f"a screen of {size}")
+
+
 async def at_every_size(walk: Walk) -> None:
     """Whatever has the focus, the terminal is made larger and smaller; it ends as it was."""
     for size in SIZES:
-        await walk.pilot.resize_terminal(*size)
-        await until(lambda size=size: walk.screen.size == size, f"a screen of {size}")
+        await resize(walk, size)
         await everything_is_in_view(walk)
 
 
