@@ -12,7 +12,6 @@ from functools import cached_property, partial
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
@@ -64,8 +63,15 @@ class Tx:
 
     def insert_new(self, table: type[SQLModel], **columns: Any) -> None:
         """Insert a row unless a unique rule says that it is there; also when two do so at once."""
-        insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
-        self.session.execute(insert(table).values(**columns).on_conflict_do_nothing())
+        # Each of them takes a while to import.
+        if self.dialect == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert as into_postgresql
+
+            self.session.execute(into_postgresql(table).values(**columns).on_conflict_do_nothing())
+        else:
+            from sqlalchemy.dialects.sqlite import insert as into_sqlite
+
+            self.session.execute(into_sqlite(table).values(**columns).on_conflict_do_nothing())
 
 
 class Store:
