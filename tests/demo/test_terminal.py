@@ -64,10 +64,14 @@ async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None
     assert eventually(yard.is_clean)
 
 
-ENDINGS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+ENDINGS = [
+    pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.soak),
+    pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+    pytest.param(signal.SIGKILL, -9, id="SIGKILL", marks=pytest.mark.soak),
+]
 
 
-@pytest.mark.parametrize(("number", "status"), ENDINGS, ids=[number.name for number, _ in ENDINGS])
+@pytest.mark.parametrize(("number", "status"), ENDINGS)
 def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: int, yard: Yard) -> None:
     with Terminal([str(KEYTURN), "demo"], yard.environ) as terminal:
         terminal.wait_for("No rotations yet")

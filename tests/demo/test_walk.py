@@ -44,11 +44,16 @@ def test_the_whole_story_ends_well_and_leaves_nothing(yard: Yard) -> None:
     assert yard.is_clean()
 
 
-# The second one as the ordinary user that most people are.
-ENDINGS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+# The hang-up as the ordinary user that most people are.
+ENDINGS = [
+    pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.soak),
+    pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+    pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.soak),
+    pytest.param(signal.SIGKILL, -9, id="SIGKILL"),
+]
 
 
-@pytest.mark.parametrize(("number", "status"), ENDINGS, ids=[number.name for number, _ in ENDINGS])
+@pytest.mark.parametrize(("number", "status"), ENDINGS)
 def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: int, yard: Yard) -> None:
     if number == signal.SIGHUP:
         yard.prefix, yard.user = as_ordinary_user()

@@ -16,7 +16,12 @@ from tests.drill.test_deaths import of_keys, scenario
 FAULTS = (
     pytest.param("changes the published password", "run by hand", "published credential of .* was refused"),
     pytest.param("revokes nothing", "delete", "a credential of a deleted rotation still logs in"),
-    pytest.param("breaks a seal", "run by hand", "a sealed value does not open: secret_version.sealed_value"),
+    pytest.param(
+        "breaks a seal",
+        "run by hand",
+        "a sealed value does not open: secret_version.sealed_value",
+        marks=pytest.mark.soak,
+    ),
     pytest.param("issues nothing", "run by hand", "slot 1, .*, does not log in", marks=pytest.mark.soak),
     pytest.param("forgets the schedule", "run by hand", "there is no next run", marks=pytest.mark.soak),
     pytest.param("publishes twice", "run by hand", "it was published 2 times, not 1", marks=pytest.mark.soak),
@@ -28,6 +33,7 @@ async def test_the_drill_notices_a_program_that(stage: Stage, fault: str, name: 
     await assert_noticed(stage, fault, Point(scenario(name)), complaint)
 
 
+@pytest.mark.soak
 async def test_it_notices_that_a_key_is_gone_too_soon(aws_stage: Stage) -> None:
     refused = "published credential of AKIA.* was refused"
     await assert_noticed(aws_stage, "deletes the published key", Point(of_keys("scheduled run")), refused)
