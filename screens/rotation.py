@@ -70,6 +70,7 @@ class RotationScreen(LeftOnce[None]):
         self._public: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._checks: dict[int, SlotCheck] = {}
+        self._checked_at: datetime | None = None
         self._checking = self._loading = self._outdated = False
         self._mask_timer: Timer | None = None
         self._masked_at: datetime | None = None
@@ -128,10 +129,15 @@ class RotationScreen(LeftOnce[None]):
     def watch_detail(self, before: RotationDetail | None, detail: RotationDetail | None) -> None:
         if before is not None and detail is not None and before.secrets != detail.secrets:
             self._mask()  # what is shown has been replaced
-        if before is not None and detail is not None and before.slots != detail.slots:
+        if detail is not None and self._replaced_since_check(detail):
             self._checks.clear()
         self._show()
         self.refresh_bindings()
+
+    def _replaced_since_check(self, detail: RotationDetail) -> bool:
+        """A change that is heard of only now may be older than the check: setting a password back ends with one."""
+        checked_at = self._checked_at
+        return checked_at is not None and any(s.issued_at and s.issued_at > checked_at for s in detail.slots)
 
     def _show(self) -> None:
         detail = self.detail
@@ -240,6 +246,7 @@ class RotationScreen(LeftOnce[None]):
         self._show()
         try:
             self._checks = {check.slot: check for check in await call}
+            self._checked_at = self._desk.now()
         except Exception as error:
             await actions.show_error(self.app, failed, error)
         finally:

@@ -141,7 +141,7 @@ async def test_check_logs_in_with_both(pg: Database) -> None:
         await walk.reaches("Question")
         await walk.sees("Set the passwords back?", f"{pg.role_name('billing2')} cannot log in")
         await walk.press("enter")
-        await until(lambda: walk.text.count("✓ logs in") == 2, "both to be mended")
+        await until(lambda: walk.text.count("✓ logs in") == 2, lambda: f"both to be mended in\n{walk.text}")
         await walk.sees_not("h Heal")
 
 
