@@ -24,11 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit code. No exception and no traceback leaves."""
     output.prepare()
     try:
-        code = _carry_out(sys.argv[1:] if argv is None else list(argv))
+        return _exit_code(sys.argv[1:] if argv is None else list(argv))
+    finally:
+        output.abandon()
+
+
+def _exit_code(words: list[str]) -> int:
+    try:
+        code = _carry_out(words)
         output.flush()
         return code
     except OutputClosed:
-        output.abandon()
         return EXIT_PIPE_CLOSED
     except KeyboardInterrupt:
         output.note(f"Interrupted. {_JOURNALED}")

@@ -87,7 +87,7 @@ def flush() -> None:
 
 
 def abandon() -> None:
-    """Keep the interpreter from complaining at exit that it could not write the rest."""
+    """Keep the interpreter from complaining at exit that it could not write the rest, and from another exit code."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

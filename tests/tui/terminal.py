@@ -17,9 +17,13 @@ _MODES = ((b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[?1003h", b"\x1b[?1003l"), (b
 
 RUN = """
 import os, sys
+from app.cli import output
 from app.settings import load_settings
 from app.tui import run_tui
-sys.exit(run_tui(load_settings(os.environ), first_start_notice=False))
+try:
+    sys.exit(run_tui(load_settings(os.environ), first_start_notice=False))
+finally:
+    output.abandon()
 """
 """What `keyturn` without arguments does."""
 
