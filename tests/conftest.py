@@ -169,32 +169,80 @@ class Database:
         """Remove the database and every role with its suffix, whoever is connected."""
         with self.server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database)))
-            found = connection.execute(
-                "SELECT rolname FROM pg_roles WHERE right(rolname, %s) = %s",
-                (len(self.suffix) + 1, f"_{self.suffix}"),
-            ).fetchall()
-            if found:
-                # In one statement, because roles may be each other's grantors.
-                roles = sql.SQL(", ").join(sql.Identifier(name) for (name,) in found)
+            if roles := self._roles(connection):
                 connection.execute(sql.SQL("DROP ROLE {}").format(roles))
+
+    def tidied(self) -> bool:
+        """Remove whoever is connected and the roles; return whether the database is as it was when it was new."""
+        with contextlib.suppress(psycopg.Error), self.connect() as connection:
+            connection.execute(_DISCONNECT)
+            if roles := self._roles(connection):
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(roles))
+                connection.execute(sql.SQL("DROP ROLE {}").format(roles))
+            return connection.execute(_CHANGED).fetchone() == (False,)
+        return False
+
+    def _roles(self, connection: psycopg.Connection[TupleRow]) -> sql.Composed | None:
+        """Those with its suffix, for one statement: they may be each other's grantors."""
+        found = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE right(rolname, %s) = %s", (len(self.suffix) + 1, f"_{self.suffix}")
+        ).fetchall()
+        return sql.SQL(", ").join(sql.Identifier(name) for (name,) in found) if found else None
+
+
+_DISCONNECT: LiteralString = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+# What a test makes has an oid from 16384 on.
+_CHANGED: LiteralString = """
+    SELECT EXISTS (SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_')
+        OR EXISTS (SELECT FROM pg_class WHERE oid >= 16384 AND relnamespace = 'public'::regnamespace)
+        OR EXISTS (SELECT FROM pg_proc WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_event_trigger)
+        OR EXISTS (SELECT FROM pg_default_acl)
+        OR EXISTS (SELECT FROM pg_extension WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+                   WHERE datname = current_database())
+        OR EXISTS (SELECT FROM pg_database WHERE datname = current_database()
+                   AND (datacl IS NOT NULL OR NOT datallowconn OR datconnlimit <> -1))
+"""
+
+
+def _made(server: PrivateServer) -> Database:
+    suffix = secrets.token_hex(4)
+    database = Database(server, f"test_{suffix}", suffix)
+    with server.connect() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.database)))
+    return database
 
 
 @contextlib.contextmanager
 def fresh_database(server: PrivateServer) -> Iterator[Database]:
     """A database that is dropped afterwards, together with the roles made for it."""
-    suffix = secrets.token_hex(4)
-    database = Database(server, f"test_{suffix}", suffix)
-    with server.connect() as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.database)))
+    database = _made(server)
     yield database
     database.drop()
 
 
+@pytest.fixture(scope="session")
+def untouched() -> dict[int, str]:
+    """A database that is as good as new, by its server's port: the first session in a really new one takes longer
+    than many a test.
+    """
+    return {}
+
+
 @pytest.fixture
-def pg(pg_server: PrivateServer) -> Iterator[Database]:
-    """A fresh database of the test's own."""
-    with fresh_database(pg_server) as database:
-        yield database
+def pg(pg_server: PrivateServer, untouched: dict[int, str]) -> Iterator[Database]:
+    """A database as good as new, and roles of the test's own."""
+    name = untouched.pop(pg_server.port, None)
+    database = Database(pg_server, name, secrets.token_hex(4)) if name else _made(pg_server)
+    yield database
+    if database.tidied():
+        untouched[pg_server.port] = database.database
+    else:
+        database.drop()
 
 
 _FIGURE = "figure: "

@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from app.demo import server as server_module
 from app.demo import supervisor
@@ -305,3 +307,29 @@ def test_a_test_gets_a_database_and_roles_of_its_own(pg: Database) -> None:
 def test_home_is_nobodys(home: Path) -> None:
     assert os.environ["KEYTURN_HOME"] == str(home)
     assert not list(Path.home().iterdir())
+
+
+CHANGES: dict[str, LiteralString] = {
+    "a table": "CREATE TABLE left_behind ()",
+    "a schema": "CREATE SCHEMA left_behind",
+    "a function": "CREATE FUNCTION left_behind() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "default privileges": "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_database_that_was_changed_is_not_used_again(pg: Database, what: str) -> None:
+    pg.execute(CHANGES[what])
+    assert not pg.tidied()
+
+
+def test_one_that_only_had_roles_is_used_again_without_them(pg: Database) -> None:
+    owner, heir = pg.create_role("owner", "a password"), pg.create_role("heir")
+    pg.execute(sql.SQL("GRANT {} TO {}").format(*map(sql.Identifier, (owner, heir))))
+    pg.execute(sql.SQL("CREATE SCHEMA its_own AUTHORIZATION {}").format(sql.Identifier(owner)))
+    session = pg.connect(owner, "a password")
+    assert pg.tidied()
+    with pytest.raises(psycopg.OperationalError):
+        session.execute("SELECT 1")
+    session.close()
+    assert pg.execute("SELECT count(*) FROM pg_roles WHERE rolname LIKE %s", f"%{pg.suffix}") == [(0,)]
