@@ -97,7 +97,10 @@ SABOTAGE: dict[str, tuple[str, Callable[[Stage], None]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SABOTAGE)
+@pytest.mark.parametrize(
+    "kind",
+    ["published", pytest.param("cached", marks=pytest.mark.soak), pytest.param("at the end", marks=pytest.mark.soak)],
+)
 def test_a_login_that_fails_makes_it_fail(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

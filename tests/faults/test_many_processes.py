@@ -107,7 +107,7 @@ def read(lane: Lane, rounds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rounds", "fresh"), [(3, False), pytest.param(12, True, marks=pytest.mark.soak)], ids=["warm", "soak"]
+    ("rounds", "fresh"), [(2, False), pytest.param(12, True, marks=pytest.mark.soak)], ids=["warm", "soak"]
 )
 def test_eight_at_once_run_all_once_and_lose_nothing(stage: Shared, tmp_path: Path, rounds: int, fresh: bool) -> None:
     logged_before = len(stage.ground.pg.server.log())
