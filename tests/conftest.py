@@ -226,7 +226,7 @@ def fresh_database(server: PrivateServer) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def untouched() -> dict[int, str]:
+def used_databases() -> dict[int, str]:
     """A database that is as good as new, by its server's port: the first session in a really new one takes longer
     than many a test.
     """
@@ -234,13 +234,13 @@ def untouched() -> dict[int, str]:
 
 
 @pytest.fixture
-def pg(pg_server: PrivateServer, untouched: dict[int, str]) -> Iterator[Database]:
+def pg(pg_server: PrivateServer, used_databases: dict[int, str]) -> Iterator[Database]:
     """A database as good as new, and roles of the test's own."""
-    name = untouched.pop(pg_server.port, None)
+    name = used_databases.pop(pg_server.port, None)
     database = Database(pg_server, name, secrets.token_hex(4)) if name else _made(pg_server)
     yield database
     if database.tidied():
-        untouched[pg_server.port] = database.database
+        used_databases[pg_server.port] = database.database
     else:
         database.drop()
 
