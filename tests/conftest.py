@@ -80,9 +80,23 @@ class ServerPool:
         """Return the running server of that version; see `find_binaries` for the versions."""
         if version not in self._servers:
             # Every statement is logged, so that a test can look for passwords in the log.
-            server = PrivateServer(version, settings={"log_statement": "all", "max_connections": "200"})
-            self._servers[version] = self._stack.enter_context(server)
+            settings = {"log_statement": "all", "max_connections": "200"}
+            server = self._stack.enter_context(PrivateServer(version, settings=settings))
+            _make_logins_cheap(server)
+            self._servers[version] = server
         return self._servers[version]
+
+
+def _make_logins_cheap(server: PrivateServer) -> None:
+    """Hashing a password 4096 times is most of a login, and the suite logs in some ten thousand times."""
+    with server.connect() as superuser:
+        if superuser.info.server_version < 160000:
+            return
+        superuser.execute("ALTER SYSTEM SET scram_iterations = 1")
+        superuser.execute("SELECT pg_reload_conf()")
+    with server.connect() as superuser:
+        change = sql.SQL("ALTER ROLE {} PASSWORD {}")
+        superuser.execute(change.format(sql.Identifier(server.superuser), sql.Literal(server.password)))
 
 
 @pytest.fixture(scope="session")
