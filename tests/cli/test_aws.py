@@ -11,7 +11,7 @@ import pytest
 from tests.cli.ground import Ran, done, keyturn, modules_after, without_secrets
 from tests.standins.iam import SAMPLE, Aws
 
-NAME = "billing-keys"
+NAME, CONNECTION = "billing-keys", "my-aws-connection"
 TYPE = "aws-iam-user-secret"
 
 
@@ -64,6 +64,22 @@ def test_a_connection_that_is_refused_is_not_kept(ready: Path, aws: Aws) -> None
     assert "SignatureDoesNotMatch" in ran.err
     assert without_secrets(ran.said, ["wrong-secret-0123456789"])
     assert done("connections", "list", "--json").json == {"appConnections": []}
+
+
+def test_the_users_that_may_be_picked_are_listed(connected: Aws) -> None:
+    other = connected.make_user("other")
+    listed = done("connections", "choices", CONNECTION, "--filter", connected.suffix.upper())
+    names = [name for name, _, _ in listed.lines]
+    assert names == sorted([connected.user, connected.admin, other])
+    assert [f"userName={name}" for name in names] == [parameters for _, _, parameters in listed.lines]
+    cut = done("connections", "choices", CONNECTION, "--filter", connected.suffix, "--limit", "1", "--json")
+    assert [choice["parameters"] for choice in cut.json["choices"]] == [{"userName": connected.user}]
+    assert "more than 1" in cut.err
+    assert keyturn("connections", "choices", CONNECTION, "--type", "azure-client-secret").code == 2
+    connected.allow("iam:GetUser")
+    refused = keyturn("connections", "choices", CONNECTION)
+    assert (refused.code, refused.out) == (1, "")
+    assert "iam:ListUsers" in refused.err
 
 
 def test_the_documented_sample_body_makes_a_rotation(connected: Aws) -> None:

@@ -114,6 +114,15 @@ def test_a_certificate_works_as_well(ready: Path, entra: Standing) -> None:
     assert without_secrets(done("connections", "list").said, certificate.splitlines()[1:3])
 
 
+def test_what_may_be_picked_goes_into_a_body_as_it_is(connected: Standing) -> None:
+    listed = done("connections", "choices", CONNECTION, "--filter", "billing", "--json").json
+    assert listed["type"] == TYPE
+    [choice] = listed["choices"]
+    assert choice["parameters"] == connected.parameters()
+    create(connected, parameters=choice["parameters"])
+    assert connected.logs_in(*published())
+
+
 def test_a_connection_that_is_refused_is_not_kept(ready: Path, entra: Standing) -> None:
     body = json.dumps(connection_body(entra, clientSecret="~wrong-secret-0123456789"))
     ran = keyturn("connections", "add", APP, "--file", "-", stdin=body)

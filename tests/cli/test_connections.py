@@ -113,6 +113,13 @@ def test_one_in_use_is_not_removed(connected: Ground) -> None:
     assert keyturn("connections", "show", "my-pg-connection").code == 3
 
 
+def test_a_target_that_lists_nothing_says_so(connected: Ground) -> None:
+    ran = keyturn("connections", "choices", "my-pg-connection")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Connections to PostgreSQL have no list to pick from" in ran.err
+    assert keyturn("connections", "choices", "nobody").code == 3
+
+
 def test_a_taken_name_is_refused(connected: Ground) -> None:
     ran = keyturn("connections", "add", "postgres", "--file", "-", stdin=json.dumps(connected.connection_body))
     assert ran.code == 2

@@ -47,7 +47,7 @@ def test_the_whole_story_ends_well_and_leaves_nothing(yard: Yard) -> None:
 # The hang-up as the ordinary user that most people are.
 ENDINGS = [
     pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.soak),
-    pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+    pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.soak),
     pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.soak),
     pytest.param(signal.SIGKILL, -9, id="SIGKILL"),
 ]

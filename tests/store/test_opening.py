@@ -57,7 +57,9 @@ def test_a_key_that_is_there_already_is_used_for_a_new_store(url: str, opener: O
     assert not store.key_source.created
 
 
-@pytest.mark.parametrize("with_key", [False, True], ids=["fresh key", "given key"])
+@pytest.mark.parametrize(
+    "with_key", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["fresh key", "given key"]
+)
 def test_processes_that_start_first_at_once_share_one_store(
     url: str, opener: Opener, places: KeyPlaces, with_key: bool
 ) -> None:

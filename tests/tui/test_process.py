@@ -22,7 +22,7 @@ from tests.tui.terminal import PATIENCE, Tty
 pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 40), marks=pytest.mark.soak)])
 async def test_a_walk_in_a_real_terminal(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     second = pg.role_name("billing2")
@@ -106,7 +106,12 @@ async def test_a_terminal_that_takes_nothing_more_does_not_stop_the_rotations(pg
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 143, id="TERM", marks=pytest.mark.soak),
+        pytest.param(signal.SIGHUP, 129, id="HUP"),
+        pytest.param(signal.SIGINT, 130, id="INT", marks=pytest.mark.soak),
+    ],
 )
 async def test_a_signal_parks_what_is_under_way(pg_version: str, number: signal.Signals, code: int) -> None:
     with PrivateServer(pg_version) as server:

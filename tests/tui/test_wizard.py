@@ -64,7 +64,7 @@ async def enter_connection(walk: Walk, pg: Database) -> None:
 
 
 @pytest.mark.usefixtures("clocks_in_kolkata")
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.soak)])
 async def test_from_type_to_a_password_that_logs_in(pg: Database, size: tuple[int, int]) -> None:
     first, second = users_of(pg)
     async with walking(size) as walk:
@@ -175,8 +175,8 @@ async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
     ("chosen", "hours", "shown", "sent"),
     [
         (["w", "a", "i"], "48", "a run waits up to 48 h, then warns and goes on", {"policy": "wait", "waitHours": 48}),
-        (["end"], "", "nobody looks", {"policy": "off"}),
-        ([], "", "a run warns and goes on", {"policy": "warn"}),
+        pytest.param(["end"], "", "nobody looks", {"policy": "off"}, marks=pytest.mark.soak),
+        pytest.param([], "", "a run warns and goes on", {"policy": "warn"}, marks=pytest.mark.soak),
     ],
 )
 async def test_the_guards_policy_is_chosen_reviewed_sent_and_shown(

@@ -80,7 +80,9 @@ async def test_the_draft_survives_a_kill_and_is_offered_again(pg: Database) -> N
         tty.sees("● 1 Connection", "14", "days")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGHUP], ids=["TERM", "HUP"]
+)
 async def test_a_signal_keeps_even_the_field_that_is_being_edited(pg: Database, number: signal.Signals) -> None:
     async with open_here() as service:
         await connect(service, pg)

@@ -26,7 +26,7 @@ async def connect(aws: Aws) -> None:
         await service.connections.add("aws", aws.connection_body)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.soak)])
 async def test_a_user_is_picked_from_the_list(aws: Aws, size: tuple[int, int]) -> None:
     await connect(aws)
     other = aws.make_user("other")

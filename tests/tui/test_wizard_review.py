@@ -42,10 +42,10 @@ def own_pg() -> Iterator[Database]:
 @pytest.mark.parametrize(
     ("key", "at", "title", "text", "shown"),
     [
-        ("1", CONNECTION, "Rotation interval", "5", "every 5 days"),
+        pytest.param("1", CONNECTION, "Rotation interval", "5", "every 5 days", marks=pytest.mark.soak),
         ("2", PARAMETERS, "Second username", "", ""),
         ("3", MAPPING, "Path", "/other", "default, prod, /other"),
-        ("4", DETAILS, "Description", "for [prod]", "for [prod]"),
+        pytest.param("4", DETAILS, "Description", "for [prod]", "for [prod]", marks=pytest.mark.soak),
     ],
 )
 async def test_each_part_has_a_key_to_its_step_and_back(
