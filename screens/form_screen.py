@@ -103,11 +103,11 @@ class FormScreen(LeftOnce[Result]):
 
     def say(self, text: str, tone: str = look.MUTED) -> None:
         """Something about what is being done, until the focus moves on."""
-        self._hint.update(plain(one_line(text), look.STYLES[tone]))
+        self._hint.update(plain(one_line(text), look.STYLES[tone]), layout=False)  # its place is always the same
 
     def note(self, text: str, tone: str = look.MUTED) -> None:
         """A few words beside the buttons, which stay."""
-        self._status.update(plain(one_line(text), look.STYLES[tone]))
+        self._status.update(plain(one_line(text), look.STYLES[tone]), layout=False)
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
@@ -170,5 +170,5 @@ class FormScreen(LeftOnce[Result]):
             return
         field = field_of(widget)
         help_text = getattr(field or widget, "help", "")
-        self._hint.update(plain(one_line(help_text or self.about), look.STYLES[look.MUTED]))
+        self.say(help_text or self.about)
         self.HELP = f"{self.about}\n\n{field.label}: {help_text}" if field else self.about  # type: ignore[misc]
