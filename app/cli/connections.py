@@ -7,7 +7,7 @@ from argparse import Namespace
 from app.cli import output
 from app.cli.body import read_body
 from app.cli.running import use
-from app.errors import EXIT_FAILED
+from app.errors import EXIT_FAILED, UsageError
 from app.service import Service
 
 
@@ -78,6 +78,42 @@ def test(args: Namespace) -> int:
         return 0 if tested.ok else EXIT_FAILED
 
     return use(work)
+
+
+def choices(args: Namespace) -> int:
+    async def work(service: Service) -> int:
+        kind = await _choosable(service, args.name, args.type)
+        found = await service.creation.picks(kind, args.name, args.filter, args.limit + 1)
+        shown = found[: args.limit]
+        if args.json:
+            listed = [{"title": pick.title, "detail": pick.detail, "parameters": dict(pick.fills)} for pick in shown]
+            output.json_line({"type": kind, "choices": listed})
+        else:
+            output.table(
+                ("NAME", "ABOUT", "PARAMETERS"),
+                [(pick.title, pick.detail, " ".join(f"{k}={v}" for k, v in pick.fills.items())) for pick in shown],
+                empty="Nothing found.",
+            )
+        if len(found) > args.limit:
+            output.note(f"There are more than {args.limit}. --filter narrows it down.")
+        return 0
+
+    return use(work)
+
+
+async def _choosable(service: Service, connection: str, asked: str | None) -> str:
+    """The rotation type whose choices are meant. Raises NotFound, UsageError."""
+    view = await service.connections.view(connection)
+    types = [kind.type for kind in service.catalog.rotation_types() if kind.app == view.app and kind.choosable]
+    if not types:
+        raise UsageError(
+            f"Connections to {view.app_title} have no list to pick from.", remedy="Type the names in the body."
+        )
+    if asked is not None and asked not in types:
+        raise UsageError(f"{view.name} has no list for {asked!r}. It has one for: {', '.join(types)}.")
+    if asked is None and len(types) > 1:
+        raise UsageError(f"{view.name} serves several types. Say which: --type {' or --type '.join(types)}")
+    return asked or types[0]
 
 
 def remove(args: Namespace) -> int:

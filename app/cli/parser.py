@@ -37,6 +37,15 @@ the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
 variable (letters, digits and _) is an error that names it: no program starts
 with a part of its configuration."""
 
+_CHOICES_HELP = """\
+Nothing is changed. PARAMETERS is what goes into the body of rotations create.
+
+  keyturn connections choices production --filter billing
+  keyturn connections choices my-entra --filter Billing --json
+
+Entra finds the beginning of a word of a name, or a whole id; AWS any part of a
+name. PostgreSQL has no such list: type the names of the users."""
+
 _DRILLED = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 _DRILL_HELP = """\
 Without a connection it plays all rotation types: on a private PostgreSQL, and
@@ -146,6 +155,13 @@ def _connections(verbs: Subparsers) -> None:
     _verb(verbs, "connections", "list", "all connections")
     _named(_verb(verbs, "connections", "show", "one connection, without its secrets"))
     _named(_verb(verbs, "connections", "test", "log in with what is kept"))
+    choices = _verb(
+        verbs, "connections", "choices", "what there is to rotate: IAM users, applications", epilog=_CHOICES_HELP
+    )
+    _named(choices)
+    choices.add_argument("--filter", metavar="TEXT", default="", help="only those whose name holds it; see below")
+    choices.add_argument("--type", metavar="TYPE", help="rotation type, where a connection serves several")
+    choices.add_argument("--limit", type=_choice_count, default=100, metavar="N", help="at most so many (100)")
     _named(_verb(verbs, "connections", "remove", "remove one that no rotation uses"))
 
 
@@ -255,6 +271,10 @@ def _concurrency(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, 100_000)
+
+
+def _choice_count(text: str) -> int:
+    return _whole(text, 500)
 
 
 def _whole(text: str, most: int) -> int:
