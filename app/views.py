@@ -116,6 +116,8 @@ class RotationDetail:
     rotate_at: tuple[int, int]
     """UTC hours and minutes."""
     auto_rotation: bool
+    restorable: bool
+    """Whether a credential that somebody changed can be set back: passwords can, what the target makes up can't."""
     guard: str
     """"warn", "wait" or "off": what is done while the credential about to die is still in use."""
     guard_wait_hours: int

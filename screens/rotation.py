@@ -187,7 +187,8 @@ class RotationScreen(LeftOnce[None]):
         if action in ("pause", "resume"):
             return self.detail is not None and self.detail.auto_rotation == (action == "pause")
         if action == "heal":
-            return any(check.ok is False for check in self._checks.values())
+            drifted = any(check.ok is False for check in self._checks.values())
+            return drifted and self.detail is not None and self.detail.restorable
         if action in ("rotate", "check", "reveal", "delete", "guard"):
             return self.detail is not None
         return True

@@ -116,6 +116,7 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
         interval_days=row.rotation_interval,
         rotate_at=(row.rotate_at_hours, row.rotate_at_minutes),
         auto_rotation=row.is_auto_rotation_enabled,
+        restorable=kind is not None and kind.restores,
         guard=row.guard,
         guard_wait_hours=row.guard_wait_hours,
         next_rotation_at=row.next_rotation_at,
