@@ -31,7 +31,7 @@ from tests.store.conftest import postgresql_url
 pytestmark = pytest.mark.soak
 
 CLIENTS, ROTATIONS = 16, 4
-ROUNDS = 75
+ROUNDS = 30
 LOGINS = 10_000
 CLOUD_CLIENTS, CLOUD_ROUNDS, CLOUD_LOGINS = 6, 20, 1_000
 """Each login and each process costs much more there."""
