@@ -68,6 +68,23 @@ def test_told_to_stop_it_removes_the_key_first(connected: Aws) -> None:
     assert connected.account.keys(connected.user) == {}
 
 
+def test_the_key_goes_also_when_nobody_reads_any_more(connected: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected.account.lag(30)  # the reader is gone before there is more to say
+    reading, writing = os.pipe()
+
+    def read_until_it_is_made() -> None:
+        with os.fdopen(reading) as lines:
+            next(line for line in lines if "it is removed at the end" in line)
+
+    reader = threading.Thread(target=read_until_it_is_made)
+    reader.start()
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert main([CONNECTION, "--user", connected.user, "--write"], PACE) == 141
+    reader.join()
+    assert connected.account.keys(connected.user) == {}
+
+
 def test_a_full_user_is_left_alone(connected: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     own = {connected.account.create_key(connected.user).key_id for _ in range(2)}
     assert main([CONNECTION, "--user", connected.user, "--write"], PACE) == 1
