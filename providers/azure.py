@@ -234,7 +234,7 @@ class AzureTarget:
 
 
 def _import_sdks() -> None:
-    """All that an import makes stays; to look through it for garbage holds the other threads up, for 100 ms at worst."""
+    """What an import makes stays; to look through it for garbage holds the other threads up, for 100 ms at worst."""
     collecting = gc.isenabled()
     gc.disable()
     try:
