@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -81,10 +81,8 @@ class AwsScratch:
     def note(self, notes: Path | None) -> None:
         self.relay.notes = notes
 
-    @contextlib.asynccontextmanager
-    async def holding(self, call: str, *, answered: bool) -> AsyncIterator[Hold]:
-        with self.relay.holding(call, answered=answered) as hold:
-            yield hold
+    def holding(self, call: str, *, answered: bool) -> AbstractAsyncContextManager[Hold]:
+        return self.relay.holding(call, answered=answered)
 
     async def complaints(self, known: Sequence[Held]) -> list[str]:
         return await asyncio.to_thread(self._complaints, {(held.owner, held.values["accessKeyId"]) for held in known})

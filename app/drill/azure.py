@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -78,10 +78,8 @@ class AzureScratch:
     def note(self, notes: Path | None) -> None:
         self.relay.notes = notes
 
-    @contextlib.asynccontextmanager
-    async def holding(self, call: str, *, answered: bool) -> AsyncIterator[Hold]:
-        with self.relay.holding(call, answered=answered) as hold:
-            yield hold
+    def holding(self, call: str, *, answered: bool) -> AbstractAsyncContextManager[Hold]:
+        return self.relay.holding(call, answered=answered)
 
     async def complaints(self, known: Sequence[Held]) -> list[str]:
         expected = {(held.owner, held.values["keyId"]) for held in known}

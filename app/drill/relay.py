@@ -10,7 +10,7 @@ import contextlib
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,8 +71,8 @@ class Relay:
         self._loop.close()
         self._folder.cleanup()
 
-    @contextlib.contextmanager
-    def holding(self, call: str, *, answered: bool) -> Iterator[Hold]:
+    @contextlib.asynccontextmanager
+    async def holding(self, call: str, *, answered: bool) -> AsyncIterator[Hold]:
         """Hold up one call (`DeleteAccessKey#2`: the second) until the block is left; nobody gets its answer then.
 
         `answered`: once the stand-in has carried it out. Otherwise that never hears of it.

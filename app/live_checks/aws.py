@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from app.live_checks.findings import Findings, Pace
-from app.live_checks.ground import Ground, becomes_good, clock_seen, goes, make, preflight
+from app.live_checks.ground import Ground, becomes_good, clock_seen, goes, listed, make, preflight
 from providers import aws_keys
 from providers.aws import AccessKeyCredentials, AwsTarget
 from providers.aws_iam_user_secret import PROVIDER
@@ -43,7 +43,7 @@ async def write(here: Ground[AwsTarget]) -> None:
     made = await make(here)
     if made is None:
         return
-    await _listed(here, made)
+    await listed(here, made, "ListAccessKeys", lambda: _key_ids(here))
     await becomes_good(here, made)
     await _use_is_known(here, made)
     await goes(here, made)
@@ -109,18 +109,6 @@ async def _refusals(here: Ground[AwsTarget]) -> None:
                     look.says(error.message, expected=True)
                 else:
                     look.says("it logs in", expected=False)
-
-
-async def _listed(here: Ground[AwsTarget], made: Credential) -> None:
-    with here.findings.looking("ListAccessKeys shows the new key", f"within {here.pace.limit:.0f} s") as look:
-        began, tries = time.monotonic(), 1
-        while made.values[KEY_ID] not in await _key_ids(here):
-            if time.monotonic() - began > here.pace.limit:
-                look.says(f"not in {tries} tries", expected=False)
-                return
-            tries += 1
-            await asyncio.sleep(here.pace.pause)
-        look.says(f"at try {tries}", expected=True)
 
 
 async def _use_is_known(here: Ground[AwsTarget], made: Credential) -> None:

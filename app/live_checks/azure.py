@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app.live_checks.findings import Findings, Pace
-from app.live_checks.ground import INTERVAL_DAYS, Ground, becomes_good, clock_seen, goes, make, preflight
+from app.live_checks.ground import INTERVAL_DAYS, Ground, becomes_good, clock_seen, goes, listed, make, preflight
 from providers.azure import AzureTarget
 from providers.azure_client_secret import MARGIN_DAYS, PROVIDER
 from providers.base import Credential, CredentialRefused
@@ -57,7 +56,7 @@ async def write(here: Ground[AzureTarget]) -> None:
     if made is None:
         return
     _expiry(here, made)
-    await _listed(here, made)
+    await listed(here, made, "Graph", lambda: _key_ids(here))
     await becomes_good(here, made)
     await _at_once(here)
     for credential in list(here.made):
@@ -85,18 +84,6 @@ def _expiry(here: Ground[AzureTarget], made: Credential) -> None:
         assert made.expires_at is not None
         apart = abs(made.expires_at - asked)
         look.says(f"{made.expires_at:%Y-%m-%d %H:%M} UTC", expected=apart < timedelta(minutes=1))
-
-
-async def _listed(here: Ground[AzureTarget], made: Credential) -> None:
-    with here.findings.looking("Graph shows the new secret", f"within {here.pace.limit:.0f} s") as look:
-        began, tries = time.monotonic(), 1
-        while made.values["keyId"] not in await _key_ids(here):
-            if time.monotonic() - began > here.pace.limit:
-                look.says(f"not in {tries} tries", expected=False)
-                return
-            tries += 1
-            await asyncio.sleep(here.pace.pause)
-        look.says(f"at try {tries}", expected=True)
 
 
 async def _at_once(here: Ground[AzureTarget]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -92,6 +93,19 @@ async def becomes_good(ground: Ground[Any], credential: Credential) -> None:
             refused += not await logs_in(ground, credential)
             await asyncio.sleep(ground.pace.pause)
         look.says(f"{refused} refused", expected=refused == 0)
+
+
+async def listed(ground: Ground[Any], made: Credential, lister: str, ids: Callable[[], Awaitable[set[str]]]) -> None:
+    """How long until what is listed at the target has it. `lister`: who lists, for people."""
+    with ground.findings.looking(f"{lister} shows the new credential", f"within {ground.pace.limit:.0f} s") as look:
+        began, tries = time.monotonic(), 1
+        while id_of(made) not in await ids():
+            if time.monotonic() - began > ground.pace.limit:
+                look.says(f"not in {tries} tries", expected=False)
+                return
+            tries += 1
+            await asyncio.sleep(ground.pace.pause)
+        look.says(f"at try {tries}", expected=True)
 
 
 async def goes(ground: Ground[Any], credential: Credential) -> None:

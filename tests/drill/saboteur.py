@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from app.cli import main
 from providers import aws_keys
@@ -67,16 +68,16 @@ def _execute(statement: str) -> None:
 def sabotaged(fault: str, words: list[str]) -> int:
     match fault:
         case "changes the published password":
-            PostgresCredentialsProvider.issue = _issue_to_the_published_one_too  # type: ignore[method-assign]
+            patch.object(PostgresCredentialsProvider, "issue", _issue_to_the_published_one_too).start()
         case "deletes the published key":
-            AwsIamUserSecretProvider.issue = _issue_and_delete_the_published_one  # type: ignore[method-assign]
+            patch.object(AwsIamUserSecretProvider, "issue", _issue_and_delete_the_published_one).start()
         case "forgets what it may have sent":
-            AzureClientSecretProvider.issue = _issue_as_if_it_were_the_first_try  # type: ignore[method-assign]
+            patch.object(AzureClientSecretProvider, "issue", _issue_as_if_it_were_the_first_try).start()
         case "issues nothing":
-            PostgresCredentialsProvider.issue = _issue_nothing  # type: ignore[method-assign]
-            PostgresCredentialsProvider.verify = _verify_nothing  # type: ignore[method-assign, assignment]
+            patch.object(PostgresCredentialsProvider, "issue", _issue_nothing).start()
+            patch.object(PostgresCredentialsProvider, "verify", _verify_nothing).start()
         case "revokes nothing":
-            PostgresCredentialsProvider.revoke = _revoke_nothing  # type: ignore[method-assign, assignment]
+            patch.object(PostgresCredentialsProvider, "revoke", _revoke_nothing).start()
     code = main(words)
     match fault:
         case "breaks a seal":
