@@ -266,6 +266,7 @@ class PrivateServer:
             return [serve]
         create = ["initdb", "-D", str(data), "-U", self.superuser, "-E", "UTF8", "--locale=C.UTF-8", "-N"]
         create += ["--auth=scram-sha-256", f"--pwfile={self.directory / 'password'}", "--no-instructions"]
+        create += ["--wal-segsize=1"]  # in MB: a fifth of the time goes into writing the usual 16
         return [create, serve]
 
     def _launch(self) -> None:
