@@ -178,6 +178,8 @@ class EventView:
     result: str
     subject: str
     message: str
+    rotation_id: str | None = None
+    """Of the rotation it speaks of, which may be gone by now."""
 
 
 @dataclass(frozen=True)

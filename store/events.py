@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import insert
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.database import Tx
 from store.tables import Event
@@ -41,14 +43,40 @@ def append(
     tx.connection.execute(_APPEND, line)
 
 
-def recent(tx: Tx, limit: int, rotation_id: str | None = None, after_id: int | None = None) -> list[Event]:
-    """The newest, newest first. With `after_id` only what came after it, for following."""
+def recent(
+    tx: Tx,
+    limit: int,
+    rotation_id: str | None = None,
+    after_id: int | None = None,
+    *,
+    before_id: int | None = None,
+    words: Sequence[str] = (),
+) -> list[Event]:
+    """The newest, newest first: those after one id, before another (for the next page), that hold all of the words."""
+    query = _chosen(rotation_id, words)
+    if after_id is not None:
+        query = query.where(col(Event.id) > after_id)
+    if before_id is not None:
+        query = query.where(col(Event.id) < before_id)
+    return list(tx.session.exec(query.order_by(col(Event.id).desc()).limit(limit)))
+
+
+def following(
+    tx: Tx, after_id: int, limit: int, rotation_id: str | None = None, *, words: Sequence[str] = ()
+) -> list[Event]:
+    """What came after that id, oldest first."""
+    query = _chosen(rotation_id, words).where(col(Event.id) > after_id)
+    return list(tx.session.exec(query.order_by(col(Event.id)).limit(limit)))
+
+
+def _chosen(rotation_id: str | None, words: Sequence[str]) -> SelectOfScalar[Event]:
     query = select(Event)
     if rotation_id is not None:
         query = query.where(Event.rotation_id == rotation_id)
-    if after_id is not None:
-        query = query.where(col(Event.id) > after_id)
-    return list(tx.session.exec(query.order_by(col(Event.id).desc()).limit(limit)))
+    for word in words:
+        fields = (Event.actor, Event.action, Event.result, Event.subject, Event.message)
+        query = query.where(or_(*(col(field).icontains(word, autoescape=True) for field in fields)))
+    return query
 
 
 def _cut(text: str, width: int) -> str:

@@ -104,10 +104,10 @@ def _to_nowhere(stream: Any) -> None:
         pass
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any, *, indent: int | None = 2) -> str:
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def json_line(value: Any) -> None:

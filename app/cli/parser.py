@@ -46,6 +46,13 @@ Nothing is changed. PARAMETERS is what goes into the body of rotations create.
 Entra finds the beginning of a word of a name, or a whole id; AWS any part of a
 name. PostgreSQL has no such list: type the names of the users."""
 
+_EVENTS_HELP = """\
+With --follow the newest ten come first and then whatever is written, oldest
+first, a line each; with --json each line is one object.
+
+  keyturn events --filter "failed billing"
+  keyturn events --follow --json | jq -r .message"""
+
 _DRILLED = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 _DRILL_HELP = """\
 Without a connection it plays all rotation types: on a private PostgreSQL, and
@@ -58,6 +65,16 @@ in stores of their own, in a temporary directory. Each line is one point: what
 was going on, where Keyturn was killed or suspended, how often an application
 logged in meanwhile, and whether all was as it must be afterwards. Exit code 1
 when one point failed."""
+
+
+_DOCTOR_HELP = """\
+Nothing is changed: no store is created, nothing is rotated. It looks at the
+key, who may read the files, the store and every sealed value in it, the
+disk, the clock, rotations that fail, are overdue or stuck, leases of processes
+that died, and logs in to every connection. Each line says passed, warning or
+failed, and what to do. Exit code 1 when something failed.
+
+  keyturn doctor --json | jq '.checks[] | select(.result != "passed")'"""
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -122,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     _secrets(_group(commands, "secrets", "read what is published"))
     _run(commands)
     _events(commands)
+    _doctor(commands)
     return parser
 
 
@@ -224,11 +242,27 @@ def _run(commands: Subparsers) -> None:
 
 
 def _events(commands: Subparsers) -> None:
-    events = commands.add_parser("events", help="who did what when, newest first")
+    events = commands.add_parser("events", help="who did what when, newest first", epilog=_EVENTS_HELP)
     events.add_argument("--rotation", metavar="NAME", help="only those of one rotation (name or id)")
-    _limit(events, 100)
+    events.add_argument("--filter", metavar="WORDS", default="", help="only those that hold all of the words")
+    events.add_argument("--follow", "-f", action="store_true", help="go on with what is written, until ctrl+c")
+    events.add_argument("--limit", type=_count, metavar="N", help="at most so many (100; 10 before following)")
     _json(events)
     events.set_defaults(handler="events:show")
+
+
+def _doctor(commands: Subparsers) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="look whether all is well, and say what to do",
+        description="Look whether all is well, and say what to do where it is not.",
+        epilog=_DOCTOR_HELP,
+    )
+    doctor.add_argument(
+        "--timeout", type=_timeout, default=20, metavar="SECONDS", help="for each connection's answer (20)"
+    )
+    _json(doctor)
+    doctor.set_defaults(handler="doctor:run")
 
 
 def _group(commands: Subparsers, name: str, about: str) -> Subparsers:
@@ -271,6 +305,10 @@ def _concurrency(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, 100_000)
+
+
+def _timeout(text: str) -> int:
+    return _whole(text, 600)
 
 
 def _choice_count(text: str) -> int:
