@@ -76,15 +76,18 @@ class Service:
         self.store.close()
 
 
-def open_service(settings: Settings, actor: str, *, clock: Callable[[], datetime] | None = None) -> Service:
-    """Open the store, creating it on first start. Raises StoreError."""
+def open_service(
+    settings: Settings, actor: str, *, clock: Callable[[], datetime] | None = None, as_it_is: bool = False
+) -> Service:
+    """Open the store, creating it on first start unless it is to be left as it is. Raises StoreError."""
     now = clock or _utc_now
     source: random.Random = secrets.SystemRandom()
     store = open_store(
         settings.database_url,
-        key=KeyPlaces(default_file=settings.default_key_file, key_file=settings.key_file, environ=settings.environ),
+        key=key_places(settings),
         now=now,
         new_id=lambda: new_id(source),
+        as_it_is=as_it_is,
     )
     targets = Targets()
     owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -101,6 +104,10 @@ def open_service(settings: Settings, actor: str, *, clock: Callable[[], datetime
         history=History(context),
         context=context,
     )
+
+
+def key_places(settings: Settings) -> KeyPlaces:
+    return KeyPlaces(default_file=settings.default_key_file, key_file=settings.key_file, environ=settings.environ)
 
 
 def _utc_now() -> datetime:

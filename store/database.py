@@ -21,7 +21,7 @@ from store.errors import WrongKey
 from store.failures import translated
 from store.keyring import KeyPlaces, KeySource, load_key_ring
 from store.sealing import KeyRing, Place
-from store.setup import Opened, prepare, vouched
+from store.setup import Opened, prepare, recognise, vouched
 
 __all__ = ["Store", "Tx", "db_epoch", "open_store"]
 
@@ -189,18 +189,25 @@ def open_store(
     new_id: Callable[[], str],
     busy_timeout: float = 10.0,
     threads: int = 4,
+    as_it_is: bool = False,
 ) -> Store:
     """Open the store at a SQLAlchemy URL; a new one is created with its key and the default project.
 
     Raises StoreUnavailable, StoreNewer, KeyMissing, KeyUnusable or WrongKey. `busy_timeout` is how many
-    seconds a write waits for others; `threads` is how many `aread` and `awrite` run at once.
+    seconds a write waits for others; `threads` is how many `aread` and `awrite` run at once. `as_it_is`: for a look
+    that changes nothing; a store that would have to be created or migrated is StoreUnavailable.
     """
     address = engines.parse_url(url)
     location = engines.location_of(address)
+    if as_it_is and (file := engines.file_of(url)) is not None and not file.exists():
+        raise failures.absent(location)
     with translated(location):
         engine = engines.make_engine(address, busy_timeout=busy_timeout, threads=threads)
         try:
-            opened = prepare(engine, key, location=location, now=now, new_id=new_id)
+            if as_it_is:
+                opened = recognise(engine, key, location=location)
+            else:
+                opened = prepare(engine, key, location=location, now=now, new_id=new_id)
         except BaseException:
             engine.dispose()
             raise

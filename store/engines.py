@@ -89,6 +89,12 @@ def location_of(url: URL) -> str:
     return URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
 
 
+def file_of(text: str) -> Path | None:
+    """The database file of an address; None for a server's."""
+    url = parse_url(text)
+    return Path(str(url.database)) if url.drivername == "sqlite" else None
+
+
 def make_engine(url: URL, *, busy_timeout: float, threads: int) -> Engine:
     """An engine whose transactions may write, unless told otherwise by READING."""
     if url.drivername == "sqlite":

@@ -119,6 +119,13 @@ def locked(location: str) -> StoreUnavailable:
     return StoreUnavailable(f"The store {location} is locked.", remedy=_LOCKED)
 
 
+def absent(location: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"There is no store at {location} yet.",
+        remedy="The first command that is no look creates it, such as: keyturn connections list",
+    )
+
+
 def sqlstate(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
 

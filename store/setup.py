@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlmodel import Session, col
 
-from store import engines
+from store import engines, failures
 from store.errors import KeyMissing, SealBroken, StoreNewer, StoreUnavailable, WrongKey
 from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
 from store.sealing import KeyRing, Place, seal, unseal
@@ -50,6 +50,36 @@ def prepare(
         connection.detach()  # foreign keys are off on it, so it is not to be used again
         with connection.begin():
             return _prepare_alone(connection, places, location=location, now=now, new_id=new_id)
+
+
+def recognise(engine: Engine, places: KeyPlaces, *, location: str) -> Opened:
+    """The same for a store that is to stay as it is: neither created nor migrated.
+
+    Raises StoreUnavailable for one that would have to be.
+    """
+    with engine.execution_options(**engines.READING[engine.dialect.name]).connect() as connection:
+        revision = _revision(connection)
+        if revision is None:
+            raise failures.absent(location)
+        if revision != HEAD:
+            refuse_newer(revision, location)
+            raise StoreUnavailable(
+                f"The store {location} was written by an earlier version of Keyturn (its format is {revision!r}).",
+                remedy="Back it up; the next command that is no look brings it up to date: keyturn connections list",
+            )
+        key = _existing_key(places, location)
+        vouched(connection, key, location)
+        return Opened(key, created=False)
+
+
+def refuse_newer(revision: str, location: str) -> None:
+    """Raises StoreNewer for a format that this version does not know."""
+    known = {path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*.py")}
+    if revision not in known:
+        raise StoreNewer(
+            f"The store {location} was written by a later version of Keyturn (its format is {revision!r}).",
+            remedy="Update Keyturn on this machine, or restore a backup made with this version.",
+        )
 
 
 def add_canary(session: Session, ring: KeyRing) -> None:
@@ -135,18 +165,13 @@ def _migrate(connection: Connection, revision: str | None, location: str) -> Non
     """Alembic is imported here alone: it costs more than all the rest of a start."""
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
+    if revision is not None:
+        refuse_newer(revision, location)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise StoreNewer(
-            f"The store {location} was written by a later version of Keyturn (its format is {revision!r}).",
-            remedy="Update Keyturn on this machine, or restore a backup made with this version.",
-        )
     command.upgrade(config, "head")
 
 

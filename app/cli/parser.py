@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import __version__
-from app.cli import output
+from app.cli import output, upkeep
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction["_Parser"]
@@ -65,16 +65,6 @@ in stores of their own, in a temporary directory. Each line is one point: what
 was going on, where Keyturn was killed or suspended, how often an application
 logged in meanwhile, and whether all was as it must be afterwards. Exit code 1
 when one point failed."""
-
-
-_DOCTOR_HELP = """\
-Nothing is changed: no store is created, nothing is rotated. It looks at the
-key, who may read the files, the store and every sealed value in it, the
-disk, the clock, rotations that fail, are overdue or stuck, leases of processes
-that died, and logs in to every connection. Each line says passed, warning or
-failed, and what to do. Exit code 1 when something failed.
-
-  keyturn doctor --json | jq '.checks[] | select(.result != "passed")'"""
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -139,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     _secrets(_group(commands, "secrets", "read what is published"))
     _run(commands)
     _events(commands)
-    _doctor(commands)
+    upkeep.add(commands, _whole)
     return parser
 
 
@@ -251,20 +241,6 @@ def _events(commands: Subparsers) -> None:
     events.set_defaults(handler="events:show")
 
 
-def _doctor(commands: Subparsers) -> None:
-    doctor = commands.add_parser(
-        "doctor",
-        help="look whether all is well, and say what to do",
-        description="Look whether all is well, and say what to do where it is not.",
-        epilog=_DOCTOR_HELP,
-    )
-    doctor.add_argument(
-        "--timeout", type=_timeout, default=20, metavar="SECONDS", help="for each connection's answer (20)"
-    )
-    _json(doctor)
-    doctor.set_defaults(handler="doctor:run")
-
-
 def _group(commands: Subparsers, name: str, about: str) -> Subparsers:
     parser = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
     return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
@@ -305,10 +281,6 @@ def _concurrency(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, 100_000)
-
-
-def _timeout(text: str) -> int:
-    return _whole(text, 600)
 
 
 def _choice_count(text: str) -> int:
