@@ -36,6 +36,7 @@ async def connections(context: Context, deadline: float) -> list[Check]:
 
 async def _connection(operations: Connections, view: ConnectionView, deadline: float) -> Check:
     title = f"connection {view.name}"
+    again = f"Once that is mended: keyturn connections test {shlex.quote(view.name)}"
     test = asyncio.ensure_future(operations.test(view.id))
     # Not wait_for: what does not heed being cancelled must not be waited for either.
     done, _ = await asyncio.wait([test], timeout=deadline)
@@ -48,8 +49,8 @@ async def _connection(operations: Connections, view: ConnectionView, deadline: f
     except Exception as error:  # one connection must not hide the others
         known = explain(error)
         text = known.message if known else f"unexpected {type(error).__name__}, which is a defect of Keyturn"
-        return Check(title, FAILED, text, known.remedy if known else "")
-    return Check(title, PASSED if found.ok else FAILED, found.text, found.remedy)
+        return Check(title, FAILED, text, (known.remedy if known else "") or again)
+    return Check(title, PASSED, found.text) if found.ok else Check(title, FAILED, found.text, found.remedy or again)
 
 
 def rotations_of(tx: Tx, now: datetime) -> list[Check]:
