@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from app.errors import explain
 from app.operations.connections import Connections
-from app.operations.context import Context
-from app.operations.documents import rows_of
-from app.rotation.status import GRACE
-from app.views import ConnectionView, RotationRow, Status
+from app.operations.context import Context, place_text
+from app.rotation import expiry
+from app.rotation.status import GRACE, status_of
+from app.views import ConnectionView, Status
 from providers.base import Check, CheckResult
-from store import health, rotations
+from store import health, projects, rotations
 from store.database import Tx
 from store.tables import Rotation
 
@@ -55,40 +55,41 @@ async def _connection(operations: Connections, view: ConnectionView, deadline: f
 
 def rotations_of(tx: Tx, now: datetime) -> list[Check]:
     """A line for each rotation that needs somebody, and one for all the others."""
-    rows = {row.id: row for row in rotations.list_all(tx)}
+    rows = rotations.list_all(tx)
+    if not rows:
+        return [Check("rotations", PASSED, "there are none")]
+    places = projects.places_of(tx, (row.folder_id for row in rows))
     silent, ends = health.silent_since(tx), rotations.expiries(tx)
     found: list[Check] = []
     well = 0
-    for row in rows_of(tx, list(rows.values()), now):
-        told = list(_of_one(row, rows[row.id], now, silent.get(row.id), ends.get(row.id)))
+    for row in rows:
+        here = place_text(places[row.folder_id]) if row.folder_id in places else "nowhere"
+        told = list(_of_one(row, here, now, silent.get(row.id), ends.get(row.id)))
         found += told
         well += not told
-    if not rows:
-        return [Check("rotations", PASSED, "there are none")]
     return [Check("rotations", PASSED, f"{well} of {len(rows)} need nobody"), *found]
 
 
 def _of_one(
-    row: RotationRow, rotation: Rotation, now: datetime, silent: datetime | None, expires_at: datetime | None
+    row: Rotation, here: str, now: datetime, silent: datetime | None, expires_at: datetime | None
 ) -> Iterator[Check]:
     title, name = f"rotation {row.name}", shlex.quote(row.name)
-    here = f"{row.project} {row.environment} {row.path}"
-    busy = health.held(rotation, now)
+    status, busy = status_of(row, now, expires_at), health.held(row, now)
     rotate = f"keyturn rotations rotate {name}"
-    if row.status is Status.FAILING:
-        text = f"fails ({here}): {row.last_message}" if row.last_message else f"fails ({here})"
+    if status is Status.FAILING:
+        text = f"fails ({here}): {row.drift or row.last_rotation_message or 'it is not known why'}"
         yield Check(title, FAILED, text, f"keyturn rotations show {name} tells more; mend the cause, then: {rotate}")
-    elif row.status is Status.OVERDUE:
-        yield Check(title, FAILED, f"overdue ({here}): it was due at {_at(rotation.next_rotation_at)}", _LOOP)
-    elif not busy and rotation.due_at is not None and rotation.due_at < now - GRACE:
-        yield Check(title, FAILED, f"stuck ({here}): unfinished since {_at(rotation.due_at)}", f"{_LOOP} Or: {rotate}")
+    elif status is Status.OVERDUE:
+        yield Check(title, FAILED, f"overdue ({here}): it was due at {_at(row.next_rotation_at)}", _LOOP)
+    elif not busy and row.due_at is not None and row.due_at < now - GRACE:
+        yield Check(title, FAILED, f"stuck ({here}): unfinished since {_at(row.due_at)}", f"{_LOOP} Or: {rotate}")
     elif busy and silent is not None and silent < now - SILENT:
-        text = f"stuck ({here}): {rotation.lease_owner} has been at one step since {_at(silent)}"
+        text = f"stuck ({here}): {row.lease_owner} has been at one step since {_at(silent)}"
         yield Check(title, WARNING, text, "Look at what that process does; when it ends, another one resumes.")
     if expires_at is not None and expires_at <= now:
         yield Check(title, FAILED, f"what is published expired at {_at(expires_at)} ({here})", rotate)
-    elif row.status is Status.EXPIRING:
-        yield Check(title, WARNING, f"{row.last_message} ({here})", rotate)
+    elif status is Status.EXPIRING:
+        yield Check(title, WARNING, f"{expiry.warning(row, expires_at)} ({here})", rotate)
 
 
 def _at(moment: datetime | None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_damage_inside_a_store_that_opens_is_found(ready: Path) -> None:
 def test_rotations_that_need_somebody_have_a_line_each(ready: Path) -> None:
     now = datetime.now(UTC)
     gone = f"{socket.gethostname()[:32]}:{2**22 + 1}:abcd"  # more than a process id can be
-    states = {
+    states: dict[str, dict[str, Any]] = {
         "well": {"next_rotation_at": now + timedelta(days=9)},
         "failing": {"rotation_status": "failed", "last_rotation_message": "no such user"},
         "overdue": {"next_rotation_at": now - timedelta(hours=1)},
