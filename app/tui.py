@@ -94,6 +94,9 @@ class KeyturnApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("question_mark,f1", "help", "Help", show=False),
+        Binding("v,4", "go('events')", "Events", tooltip="The history: who did what when"),
+        Binding("1", "go('rotations')", "Rotations", tooltip="All rotations", show=False),
+        Binding("2", "go('connections')", "Connections", tooltip="Admin access to the targets", show=False),
         # Over a slow line several keys arrive at once: what follows a tab must not reach the field before it.
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
@@ -288,6 +291,22 @@ class KeyturnApp(App[int]):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(help_for(self.screen))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "go":
+            if self.desk is None or not self._screen_stack:
+                return False
+            from screens.pages import may_go
+
+            return may_go(self.screen, str(parameters[0]))
+        return super().check_action(action, parameters)
+
+    def action_go(self, page: str) -> None:
+        """To another page, from wherever no text is being typed."""
+        from screens.pages import go
+
+        if self.desk is not None:
+            go(self, self.desk, page)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the screen's keys do. No screenshot: it would put secrets on the disk."""

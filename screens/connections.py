@@ -15,6 +15,7 @@ from app.views import ConnectionTest, ConnectionView
 from screens import look
 from screens.dialogs import YES, confirmation, error_dialog
 from screens.leaving import LeftOnce
+from screens.pages import CONNECTIONS
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -22,7 +23,7 @@ from screens.widgets.line_table import Cell, Column, LineTable
 from screens.widgets.question import Question
 
 if TYPE_CHECKING:
-    from app.service import Service
+    from screens.desk import Desk
 
 EMPTY = (
     ("No connections yet.", "bold"),
@@ -44,6 +45,7 @@ class _Table(LineTable[ConnectionView], inherit_bindings=False):
 
 
 class ConnectionsScreen(LeftOnce[None]):
+    PAGE = CONNECTIONS
     CSS_PATH = "connections.tcss"
     HELP = "The access through which Keyturn changes credentials. A connection that a rotation uses can't be removed."
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,9 +56,9 @@ class ConnectionsScreen(LeftOnce[None]):
         Binding("escape,q", "back", "Back"),
     ]
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, desk: Desk) -> None:
         super().__init__()
-        self._service = service
+        self._desk, self._service = desk, desk.service
         self._views: dict[str, ConnectionView] = {}
         self._tests: dict[str, ConnectionTest | None] = {}
         """By name: the last answer, None while it is awaited."""

@@ -193,7 +193,7 @@ class DashboardScreen(Screen[None]):
         from screens.connections import ConnectionsScreen
 
         assert self.desk is not None
-        self.app.push_screen(ConnectionsScreen(self.desk.service))
+        self.app.push_screen(ConnectionsScreen(self.desk))
 
     @work(exit_on_error=True)
     async def action_rotate(self) -> None:

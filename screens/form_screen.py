@@ -37,6 +37,8 @@ class FormScreen(LeftOnce[Result]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = "form_screen.tcss"
     AUTO_FOCUS = ""
+    NAVIGATES: ClassVar[bool] = False
+    """No key leads to another page from here (screens/pages.py)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "leap('enter')", "Next field", show=False, priority=True),

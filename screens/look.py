@@ -158,9 +158,40 @@ def span(length: timedelta) -> str:
     return "0 s"
 
 
+@dataclass(frozen=True)
+class Times:
+    """How moments are written: relative to now ("2 h ago") where there is a choice, and in which zone; None: local."""
+
+    relative: bool = True
+    zone: tzinfo | None = None
+
+
+_times = Times()
+
+
+def choose_times(times: Times) -> None:
+    global _times  # noqa: PLW0603 - one person in front of one terminal
+    _times = times
+
+
+def zone() -> tzinfo | None:
+    """The zone that times are shown in; None is the local one."""
+    return _times.zone
+
+
+AT_WIDTH = 11
+"""How wide the result of `relative` may be."""
+
+
 def relative(when: datetime, now: datetime) -> str:
-    """ "in 3 d", "2 h ago", "now". The last minute does not count seconds: it would never be still."""
+    """ "in 3 d", "2 h ago", "now"; or the moment itself, "12-18 02:00", for who prefers that.
+
+    The last minute does not count seconds: it would never be still.
+    """
     distance = when - now
+    if not _times.relative:
+        near = abs(distance) < timedelta(days=180)
+        return f"{when.astimezone(_times.zone):{'%m-%d %H:%M' if near else '%Y-%m-%d'}}"
     if abs(distance) < timedelta(seconds=1):
         return "now"
     if timedelta(minutes=-1) < distance < timedelta():
@@ -169,24 +200,27 @@ def relative(when: datetime, now: datetime) -> str:
 
 
 def exact(when: datetime, zone: tzinfo | None = None, *, seconds: bool = False, with_zone: bool = True) -> str:
-    """Local time unless a zone is given: "2026-12-18 02:00 CET"."""
-    local = when.astimezone(zone)
+    """In the zone that was chosen unless one is given: "2026-12-18 02:00 CET"."""
+    local = when.astimezone(zone or _times.zone)
     text = f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
     return f"{text} {local.tzname()}" if with_zone else text
 
 
-def in_both_zones(when: datetime) -> str:
-    """Local time with UTC beside it, once where they are the same: "2026-12-18 02:00 CET (01:00 UTC)"."""
-    local, utc = when.astimezone(), when.astimezone(UTC)
+def in_both_zones(when: datetime, *, seconds: bool = False) -> str:
+    """With UTC beside it, once where they are the same: "2026-12-18 02:00 CET (01:00 UTC)"."""
+    local, utc = when.astimezone(_times.zone), when.astimezone(UTC)
     if local.utcoffset() == timedelta():
-        return exact(when, UTC)
+        return exact(when, UTC, seconds=seconds)
     other = f"{utc:%H:%M}" if local.date() == utc.date() else f"{utc:%Y-%m-%d %H:%M}"
-    return f"{exact(when)} ({other} UTC)"
+    return f"{exact(when, seconds=seconds)} ({other} UTC)"
 
 
 def when(moment: datetime | None, now: datetime, none: str = "never", *, with_zone: bool = True) -> str:
     """Relative and exact: "in 27 d (2026-12-18 02:00 CET)"."""
-    return f"{relative(moment, now)} ({exact(moment, with_zone=with_zone)})" if moment is not None else none
+    if moment is None:
+        return none
+    text = exact(moment, with_zone=with_zone)
+    return f"{relative(moment, now)} ({text})" if _times.relative else text
 
 
 def duration(milliseconds: float) -> str:

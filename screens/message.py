@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -19,6 +21,7 @@ class MessageScreen(LeftOnce[None]):
     """Dismissed by any key that doesn't scroll. `foot` says what a key does."""
 
     CSS_PATH = "message.tcss"
+    NAVIGATES: ClassVar[bool] = False
 
     def __init__(self, title: str, message: str, remedy: str = "", *, foot: str, style: str = "") -> None:
         super().__init__()

@@ -22,6 +22,7 @@ class TooSmallScreen(Screen[None]):
     TooSmallScreen Static { width: auto; max-width: 100%; height: auto; max-height: 100%; text-align: center; }
     """
 
+    NAVIGATES: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "app.quit", "Quit", show=False)]
 
     def compose(self) -> ComposeResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from app.operations.context import Context, rotation_by
@@ -46,7 +46,7 @@ class History:
 
     async def follow(
         self, after_id: int, rotation: str | None = None, *, matching: str = ""
-    ) -> AsyncIterator[list[EventView]]:
+    ) -> AsyncGenerator[list[EventView]]:
         """What is written from now on, whoever writes it, oldest first; each event once. Never ends by itself."""
         store = self.context.store
         rotation_id = await store.aread(lambda tx: rotation_by(tx, rotation).id) if rotation else None

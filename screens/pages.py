@@ -1,0 +1,49 @@
+"""From page to page. No page is open twice: who goes back to one leaves what was opened above it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+from textual.screen import ModalScreen, Screen
+
+if TYPE_CHECKING:
+    from screens.desk import Desk
+
+ROTATIONS, CONNECTIONS, SECRETS, EVENTS, SETTINGS = "rotations", "connections", "secrets", "events", "settings"
+
+
+def may_go(screen: Screen[Any], page: str) -> bool:
+    """Forms and windows are left by their own keys, which know what would be lost."""
+    here = getattr(screen, "PAGE", "")
+    return not isinstance(screen, ModalScreen) and getattr(screen, "NAVIGATES", True) and here != page
+
+
+def go(app: App[int], desk: Desk, page: str) -> None:
+    """Show that page."""
+    if page == ROTATIONS:
+        app.screen_stack[0].pop_until_active()
+        return
+    kind = _kind(page)
+    for screen in app.screen_stack:
+        if isinstance(screen, kind):
+            screen.pop_until_active()
+            return
+    app.push_screen(kind(desk))
+
+
+def open_rotation(app: App[int], desk: Desk, rotation_id: str) -> None:
+    from screens.rotation import RotationScreen
+
+    app.push_screen(RotationScreen(desk, rotation_id))
+
+
+def _kind(page: str) -> Any:
+    """The screen's class: imported when it is first asked for."""
+    if page == EVENTS:
+        from screens.events import EventsScreen
+
+        return EventsScreen
+    from screens.connections import ConnectionsScreen
+
+    return ConnectionsScreen
