@@ -17,6 +17,7 @@ from app.operations.creation import Creation
 from app.operations.drafts import Drafts
 from app.operations.edits import Edits
 from app.operations.history import History
+from app.operations.plan import Plans
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
 from app.rotation.engine import Engine, nobody
@@ -37,6 +38,7 @@ class Service:
     connections: Connections
     creation: Creation
     rotations: Rotations
+    plans: Plans
     secrets: Secrets
     edits: Edits
     drafts: Drafts
@@ -98,6 +100,7 @@ def open_service(
         connections=Connections(context),
         creation=Creation(context),
         rotations=Rotations(context),
+        plans=Plans(context),
         secrets=Secrets(context),
         edits=Edits(context),
         drafts=Drafts(context),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +12,14 @@ from pydantic import AfterValidator, Field
 from providers.aws import Region
 from providers.aws_keys import ATTEMPT, KEY_ID, MOST, PLANNED, SECRET
 from providers.base import (
+    Call,
     CandidateRequest,
     Check,
     Choice,
     Choosing,
     Credential,
     CredentialRefused,
+    Foreseeing,
     Guarded,
     Inspectable,
     Issue,
@@ -26,6 +28,7 @@ from providers.base import (
     Provider,
     Slot,
     TargetRefused,
+    Upcoming,
     Use,
 )
 from providers.fields import Fields, Text, complaint
@@ -125,6 +128,20 @@ class AwsIamUserSecretProvider:
         from providers.aws_preflight import preflight
 
         return await preflight(target, parameters.user_name, parameters.region)
+
+    def foresee(
+        self, parameters: AwsParameters, connection: Mapping[str, Any], upcoming: Upcoming
+    ) -> Mapping[str, Sequence[Call]]:
+        """As the AWS CLI calls them."""
+        from providers.aws_foresight import foresee
+
+        return foresee(parameters.user_name, upcoming)
+
+    async def probe(self, target: AwsTarget, parameters: AwsParameters, upcoming: Upcoming) -> list[Check]:
+        """The preflight's checks, with the rotation's own keys known."""
+        from providers.aws_preflight import preflight
+
+        return await preflight(target, parameters.user_name, parameters.region, upcoming)
 
     async def issue(self, target: AwsTarget, parameters: AwsParameters, request: Issue) -> Credential:
         """Remove the slot's recorded old key, and what an earlier try left that does not work; make a new one.
@@ -253,5 +270,6 @@ PROVIDER = AwsIamUserSecretProvider()
 if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _choosing: Choosing = PROVIDER
+    _foreseeing: Foreseeing = PROVIDER
     _guarded: Guarded = PROVIDER
     _inspectable: Inspectable = PROVIDER

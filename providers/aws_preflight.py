@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from providers import aws_keys
 from providers.aws_errors import NoSuchEntity, PermissionMissing
-from providers.aws_keys import MOST, Keys
+from providers.aws_keys import KEY_ID, MOST, Keys
 from providers.aws_policy import HELPFUL, NEEDED, policy
-from providers.base import Check, CheckResult, TargetError, TargetRefused
+from providers.base import Check, CheckResult, TargetError, TargetRefused, Upcoming
 
 if TYPE_CHECKING:
     from providers.aws import AwsTarget, Session
@@ -39,15 +39,15 @@ class _Scene:
         return policy(self.user, arn=self.arn)
 
 
-async def preflight(target: AwsTarget, user: str, region: str | None) -> list[Check]:
-    """Return every check. Nothing is changed."""
+async def preflight(target: AwsTarget, user: str, region: str | None, upcoming: Upcoming | None = None) -> list[Check]:
+    """Return every check. Nothing is changed. `upcoming`: of a rotation that exists."""
     checks: list[Check] = []
     try:
         async with target.session(region, user) as session:
             caller = await session.call("sts", "GetCallerIdentity")
             checks.append(Check("AWS answers", PASSED, f"Account {caller['Account']}, as {caller['Arn']}"))
             scene = await _scene(session, user, caller["Arn"], caller["Account"])
-            await _look(scene, checks)
+            await _look(scene, checks, upcoming)
     except TargetError as error:
         checks.append(Check("AWS answers", FAILED, error.message, error.remedy))
     return checks
@@ -61,7 +61,7 @@ async def _scene(session: Session, user: str, caller: str, account: str) -> _Sce
     return _Scene(session, user, caller, account, f"arn:{partition}:iam::{account}:user/{user}", exact=False)
 
 
-async def _look(scene: _Scene, checks: list[Check]) -> None:
+async def _look(scene: _Scene, checks: list[Check], upcoming: Upcoming | None) -> None:
     user, title = scene.user, f"{scene.user} exists"
     try:
         keys = await aws_keys.keys_of(scene.session, user)
@@ -74,7 +74,7 @@ async def _look(scene: _Scene, checks: list[Check]) -> None:
         return
     checks.append(Check(title, PASSED))
     checks.append(_not_itself(scene))
-    checks.append(await _room(scene, keys))
+    checks.append(await (_room_again(scene, keys, upcoming) if upcoming else _room(scene, keys)))
     checks.append(await _permissions(scene, keys))
 
 
@@ -98,6 +98,22 @@ async def _room(scene: _Scene, keys: Keys) -> Check:
         return Check(title, FAILED, detail, remedy)
     detail = f"It has one that is not this rotation's: {named}. The second rotation needs its room."
     return Check(title, WARNING, detail, remedy)
+
+
+async def _room_again(scene: _Scene, keys: Keys, upcoming: Upcoming) -> Check:
+    """The same of a rotation that exists: its own key of the slot goes before the next one is made."""
+    title = f"{scene.user} has room for another key"
+    active, previous, *more = (
+        held.values.get(KEY_ID) if held else None for held in (upcoming.active, upcoming.previous, *upcoming.expendable)
+    )
+    strangers = [key for key in keys.found if key.id not in {active, previous, *more}]
+    stays = len(strangers) + sum(key.id == active for key in keys.found)
+    if stays >= MOST:
+        named = "; ".join([await aws_keys.described(scene.session, key, keys.asked_at) for key in strangers])
+        detail = f"AWS allows {MOST} keys, and this rotation does not know {len(strangers)} of them: {named}."
+        return Check(title, FAILED, detail, aws_keys.removal(scene.user, strangers))
+    goes = previous in keys.ids()
+    return Check(title, PASSED, f"{previous} is deleted first." if goes else f"It has {stays} of {MOST}.")
 
 
 async def _permissions(scene: _Scene, keys: Keys) -> Check:

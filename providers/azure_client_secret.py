@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,16 +10,19 @@ from pydantic import AfterValidator, Field
 
 from providers.azure import is_id
 from providers.base import (
+    Call,
     CandidateRequest,
     Check,
     Choice,
     Choosing,
     Credential,
+    Foreseeing,
     Issue,
     ModelClass,
     Problem,
     Provider,
     Slot,
+    Upcoming,
 )
 from providers.fields import Fields, Text, complaint
 
@@ -109,6 +112,18 @@ class AzureClientSecretProvider:
 
         return await preflight(target, parameters)
 
+    def foresee(
+        self, parameters: AzureParameters, connection: Mapping[str, Any], upcoming: Upcoming
+    ) -> Mapping[str, Sequence[Call]]:
+        """As Graph and Entra name them."""
+        from providers.azure_foresight import foresee
+
+        return foresee(parameters, upcoming)
+
+    async def probe(self, target: AzureTarget, parameters: AzureParameters, upcoming: Upcoming) -> list[Check]:
+        """The preflight's checks: they know our own secrets by their names."""
+        return await self.preflight(target, parameters)
+
     async def issue(self, target: AzureTarget, parameters: AzureParameters, request: Issue) -> Credential:
         """Add a secret. One whose answer was lost can't be read any more: it is removed first, by its marker."""
         directory, marker = await target.directory(), request.candidate.values["marker"]
@@ -174,3 +189,4 @@ PROVIDER = AzureClientSecretProvider()
 if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _choosing: Choosing = PROVIDER
+    _foreseeing: Foreseeing = PROVIDER

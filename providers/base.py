@@ -282,3 +282,40 @@ class Inspectable(Protocol):
 
     async def inspect(self, target: Any, parameters: Any, credential: Credential) -> None:
         """Raises CredentialRefused when it no longer works, TargetRefused or TargetUnavailable when unclear."""
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """A rotation that exists, and the slot that is issued next, as the store knows them.
+
+    `previous` is what that slot holds now and `active` what is published; `expendable` as in `Issue`.
+    """
+
+    slot: Slot
+    previous: Credential | None = None
+    active: Credential | None = None
+    expendable: tuple[Credential, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call at the target: as people of that trade write it, without a secret, and what it locks or ends."""
+
+    text: str
+    note: str = ""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A provider that can tell what the next rotation does, and whether it may, before it does."""
+
+    def foresee(
+        self, parameters: Any, connection: Mapping[str, Any], upcoming: Upcoming
+    ) -> Mapping[str, Sequence[Call]]:
+        """The calls of each step ("guard", "issue", "verify", "retire"), in their order. No outside call.
+
+        `connection` holds the connection's public credential fields.
+        """
+
+    async def probe(self, target: Any, parameters: Any, upcoming: Upcoming) -> list[Check]:
+        """As `preflight`, for a rotation that exists: what it made itself is no stranger's."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from providers.base import (
+    Call,
     CandidateRequest,
     Check,
     Credential,
     CredentialRefused,
+    Foreseeing,
     Issue,
     ModelClass,
     Preparable,
@@ -23,6 +25,7 @@ from providers.base import (
     Slot,
     TargetError,
     TargetRefused,
+    Upcoming,
     Use,
 )
 from providers.fields import Fields, Text, bytes_at_most, complaint
@@ -191,6 +194,18 @@ class PostgresCredentialsProvider:
 
         return await preflight(target, _users(parameters), parameters.rotation_statement)
 
+    def foresee(
+        self, parameters: PostgresParameters, connection: Mapping[str, Any], upcoming: Upcoming
+    ) -> Mapping[str, Sequence[Call]]:
+        """The statements, as they are sent."""
+        from providers.postgres_foresight import foresee
+
+        return foresee(parameters, connection, self.identity(parameters, upcoming.slot))
+
+    async def probe(self, target: PostgresTarget, parameters: PostgresParameters, upcoming: Upcoming) -> list[Check]:
+        """The preflight's checks: it changes nothing, whoever uses the two users."""
+        return await self.preflight(target, parameters)
+
     def preparation(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> Preparation:
         """The script that creates both users and the role that they share."""
         text = script(_users(parameters), admin=connection["username"], database=connection["database"])
@@ -273,3 +288,4 @@ PROVIDER = PostgresCredentialsProvider()
 if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _preparable: Preparable = PROVIDER
+    _foreseeing: Foreseeing = PROVIDER

@@ -53,6 +53,14 @@ first, a line each; with --json each line is one object.
   keyturn events --filter "failed billing"
   keyturn events --follow --json | jq -r .message"""
 
+_PLAN_HELP = """\
+Every step in words, with the calls at the target; what is published where;
+what dies and when, and who still uses it. Each permission is tried, and what
+is missing stands there with the statement or policy that mends it. Nothing is
+changed, at the target or in the store. Exit code 1 when something is missing.
+
+  keyturn rotations plan billing"""
+
 _DRILLED = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 _DRILL_HELP = """\
 Without a connection it plays all rotation types: on a private PostgreSQL, and
@@ -188,6 +196,9 @@ def _rotations(verbs: Subparsers) -> None:
     move.add_argument("--env", metavar="E", required=True, help="environment slug to move to")
     move.add_argument("--path", metavar="P", default="/", help="secret path to move to (/)")
     move.add_argument("--overwrite", action="store_true", help="replace plain secrets of the same names there")
+    plan = _verb(verbs, "rotations", "plan", "what the next rotation would do, and whether it may", epilog=_PLAN_HELP)
+    plan.set_defaults(handler="plan:show")
+    _named(plan)
     rotate = _verb(verbs, "rotations", "rotate", "rotate now, or resume what was interrupted")
     _named(rotate)
     rotate.add_argument("--force", action="store_true", help="even while the guard waits for who still uses it")
