@@ -39,6 +39,9 @@ class RotationRow:
     """Who is published now ("app_user_1"); empty before the first publication."""
     next_at: datetime | None
     """When the loop acts next on it: the schedule, or a retry. None: never by itself."""
+    scheduled_at: datetime | None
+    """The next run by schedule; None while auto-rotation is off."""
+    interval_days: int
     last_rotated_at: datetime | None
     last_result: str
     """"success", "failed" or empty."""
@@ -48,10 +51,12 @@ class RotationRow:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All rotations at one moment."""
+    """All rotations at one moment, by name. What did not change is the very same object as before."""
 
     at: datetime
     rows: tuple[RotationRow, ...]
+    read: Mapping[str, tuple[object, RotationRow]] = field(default_factory=dict, repr=False, compare=False)
+    """What each row was made of, by its id: for the next snapshot."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,19 @@ class Place:
     project: str
     environment: str
     path: str
+
+
+@dataclass(frozen=True)
+class PlacedSecret:
+    """A published secret and where it is, without its value. `rotation_id` owns it, None for a plain one."""
+
+    place: Place
+    name: str
+    version: int
+    updated_at: datetime
+    rotation_id: str | None
+    secret: bool
+    """False for public fields such as a username."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from sqlmodel import SQLModel
 from store.errors import StoreUnavailable
 from store.tables import Connection, Rotation
 
-_RANGES = {
+RANGES = {
     "rotation_interval": range(1, 3651),
     "rotate_at_hours": range(24),
     "rotate_at_minutes": range(60),
     "active_index": range(2),
     "guard_wait_hours": range(1, 24 * 30 + 1),
 }
+"""Whole numbers of a rotation, by column."""
 _OBJECTS: dict[type[SQLModel], tuple[str, ...]] = {
     Rotation: ("parameters", "secrets_mapping"),
     Connection: ("settings",),
@@ -34,7 +35,7 @@ def check(row: Any, *_: object) -> None:
     values = row.__dict__  # an expired one would be read once more
     wrong = [name for name in _OBJECTS[type(row)] if not isinstance(values.get(name, {}), dict)]
     if isinstance(row, Rotation):
-        wrong += [name for name, allowed in _RANGES.items() if values.get(name, allowed[0]) not in allowed]
+        wrong += [name for name, allowed in RANGES.items() if values.get(name, allowed[0]) not in allowed]
         wrong += ["guard"] if values.get("guard", "warn") not in ("warn", "wait", "off") else []
         wrong += ["secrets_mapping"] if not all(isinstance(v, str) for v in _values(values)) else []
     if wrong:

@@ -9,11 +9,12 @@ from typing import TypeVar
 from app.contract import ConnectionRef, EnvironmentRef, FolderRef, Guard, RotateAtUtc, SecretRotation
 from app.rotation import expiry
 from app.rotation.status import status_of
-from app.views import AttemptView, RotationDetail, RotationRow, SecretView, SlotView, StepView
+from app.views import AttemptView, RotationDetail, RotationRow, SecretView, SlotView, Status, StepView
 from providers.base import Provider
 from providers.registry import UnknownType, provider
 from store import connections, projects, rotations, secrets
 from store.database import Tx
+from store.overview import Glance
 from store.projects import FolderPlace
 from store.soundness import nonsense
 from store.tables import Attempt, Connection, Credential, Rotation, Secret
@@ -56,42 +57,40 @@ def document(row: Rotation, place: FolderPlace, connection: Connection) -> Secre
 
 
 def document_of(tx: Tx, row: Rotation) -> SecretRotation:
-    return document(row, _there(projects.places_of(tx, [row.folder_id]), row.folder_id), _connection_of(tx, row))
+    return document(row, there(projects.places_of(tx, [row.folder_id]), row.folder_id), _connection_of(tx, row))
 
 
 def documents_of(tx: Tx, rows: list[Rotation]) -> list[SecretRotation]:
     places = projects.places_of(tx, (r.folder_id for r in rows))
     known = {c.id: c for c in connections.list_all(tx)}
-    return [document(row, _there(places, row.folder_id), _there(known, row.connection_id)) for row in rows]
-
-
-def rows_of(tx: Tx, rows: list[Rotation], now: datetime) -> tuple[RotationRow, ...]:
-    places = projects.places_of(tx, (r.folder_id for r in rows))
-    known = {c.id: c for c in connections.list_all(tx)}
-    ends = rotations.expiries(tx)
-    return tuple(
-        row_of(r, _there(places, r.folder_id), _there(known, r.connection_id).name, now, ends.get(r.id)) for r in rows
-    )
+    return [document(row, there(places, row.folder_id), there(known, row.connection_id)) for row in rows]
 
 
 def row_of(
-    row: Rotation, place: FolderPlace, connection: str, now: datetime, expires_at: datetime | None
+    row: Rotation | Glance,
+    place: tuple[str, str, str],
+    connection: str,
+    status: Status,
+    ending: str,
+    identity: str,
 ) -> RotationRow:
+    """`place`: project, environment, path; `ending`: that the published credential expires; `identity`: whose it is."""
     kind = provider_or_none(row.type)
-    ending = expiry.warning(row, expires_at) if expiry.expiring(row, expires_at, now) else ""
-    published = row.last_rotated_at is not None
+    project, environment, path = place
     return RotationRow(
         id=row.id,
         name=row.name,
         type=row.type,
         type_title=kind.title if kind else row.type,
-        project=place.project.slug,
-        environment=place.environment.slug,
-        path=place.folder.path,
+        project=project,
+        environment=environment,
+        path=path,
         connection=connection,
-        status=status_of(row, now, expires_at),
-        active_identity=_identity(kind, row, row.active_index) if published else "",
+        status=status,
+        active_identity=identity if row.last_rotated_at is not None else "",
         next_at=row.retry_at or row.next_rotation_at,
+        scheduled_at=row.next_rotation_at,
+        interval_days=row.rotation_interval,
         last_rotated_at=row.last_rotated_at,
         last_result=row.rotation_status or "",
         last_message=row.drift or row.last_rotation_message or ending,
@@ -102,13 +101,16 @@ def row_of(
 def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
     kind = provider_or_none(row.type)
     credentials = rotations.credentials(tx, row.id)
+    place = there(projects.places_of(tx, [row.folder_id]), row.folder_id)
+    expires_at = rotations.expiry(tx, row)
     return RotationDetail(
         row=row_of(
             row,
-            _there(projects.places_of(tx, [row.folder_id]), row.folder_id),
+            (place.project.slug, place.environment.slug, place.folder.path),
             _connection_of(tx, row).name,
-            now,
-            rotations.expiry(tx, row),
+            status_of(row, now, expires_at),
+            expiry.ending(row, expires_at, now),
+            _identity(kind, row, row.active_index),
         ),
         description=row.description or "",
         parameters=row.parameters,
@@ -121,10 +123,15 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
         guard_wait_hours=row.guard_wait_hours,
         next_rotation_at=row.next_rotation_at,
         created_at=row.created_at,
-        slots=tuple(_slot(kind, row, slot, credentials.get(slot)) for slot in (0, 1)),
+        slots=slots_of(row, credentials),
         secrets=tuple(secret_view(s, row.name, kind) for s in secrets.of_rotation(tx, row.id) if s.version > 0),
         attempts=tuple(attempt_view(kind, row, attempt) for attempt in rotations.attempts(tx, row.id, HISTORY_SHOWN)),
     )
+
+
+def slots_of(row: Rotation, held: Mapping[int, Credential]) -> tuple[SlotView, ...]:
+    kind = provider_or_none(row.type)
+    return tuple(_slot(kind, row, slot, held.get(slot)) for slot in (0, 1))
 
 
 def _connection_of(tx: Tx, row: Rotation) -> Connection:
@@ -134,7 +141,8 @@ def _connection_of(tx: Tx, row: Rotation) -> Connection:
     return connection
 
 
-def _there(found: Mapping[str, T], row_id: str) -> T:
+def there(found: Mapping[str, T], row_id: str) -> T:
+    """Raises StoreError when it is not."""
     try:
         return found[row_id]
     except KeyError:
@@ -191,5 +199,11 @@ def provider_or_none(type_name: str) -> Provider | None:
         return None
 
 
+def identity_of(type_name: str, parameters: Mapping[str, object], slot: int) -> str:
+    """Who a slot belongs to; empty when the type's provider is not installed here."""
+    kind = provider_or_none(type_name)
+    return kind.identity(kind.parameters.model_validate(parameters), slot) if kind else ""
+
+
 def _identity(kind: Provider | None, row: Rotation, slot: int) -> str:
-    return kind.identity(kind.parameters.model_validate(row.parameters), slot) if kind else ""
+    return identity_of(row.type, row.parameters, slot) if kind else ""

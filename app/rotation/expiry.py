@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from store import events, rotations
 from store.database import Tx
+from store.overview import Glance
 from store.tables import Rotation
 
 ACTION = "secret-rotation-expiry"
@@ -13,23 +14,28 @@ WATCH = timedelta(days=14)
 """How long before its end a credential that nothing will replace is called expiring."""
 
 
-def dies_first(rotation: Rotation, expires_at: datetime | None) -> bool:
+def dies_first(rotation: Rotation | Glance, expires_at: datetime | None) -> bool:
     """Whether the published credential expires before the next run."""
     next_at = rotation.next_rotation_at
     return expires_at is not None and (next_at is None or next_at >= expires_at)
 
 
-def expiring(rotation: Rotation, expires_at: datetime | None, now: datetime) -> bool:
+def expiring(rotation: Rotation | Glance, expires_at: datetime | None, now: datetime) -> bool:
     """The same, and soon."""
     return expires_at is not None and dies_first(rotation, expires_at) and expires_at < now + WATCH
 
 
-def warning(rotation: Rotation, expires_at: datetime | None) -> str:
+def warning(rotation: Rotation | Glance, expires_at: datetime | None) -> str:
     """What people are told, empty when the next run comes in time."""
     if expires_at is None or not dies_first(rotation, expires_at):
         return ""
     why = "the next run comes later" if rotation.next_rotation_at else "no run is scheduled before"
     return f"The published credential expires at {expires_at:%Y-%m-%d %H:%M} UTC, and {why}."
+
+
+def ending(rotation: Rotation | Glance, expires_at: datetime | None, now: datetime) -> str:
+    """The same, once it is expiring."""
+    return warning(rotation, expires_at) if expiring(rotation, expires_at, now) else ""
 
 
 def tell(tx: Tx, rotation: Rotation, now: datetime, actor: str) -> None:

@@ -69,6 +69,22 @@ def upcoming(first: datetime, interval_days: int, count: int) -> list[datetime]:
     return [first + timedelta(days=interval_days * n) for n in range(count)]
 
 
+def runs_until(
+    end: datetime, next_at: datetime, scheduled_at: datetime | None, interval_days: int, now: datetime
+) -> list[datetime]:
+    """When a rotation runs from `now` to before `end`, if every run goes well.
+
+    `next_at` is the next one, be it a retry; what is overdue runs now. `scheduled_at` is the next one by schedule.
+    """
+    first = max(next_at, now)
+    if first >= end:
+        return []
+    series = (scheduled_at or first).astimezone(UTC)
+    following = next_after_scheduled(series, interval_days, TimeOfDay(series.hour, series.minute), first)
+    days = max(-((following - end) // timedelta(days=interval_days)), 0)
+    return [first, *upcoming(following, interval_days, days)]
+
+
 def end_of_inactive(
     next_rotation_at: datetime | None, last_rotated_at: datetime | None, interval_days: int, now: datetime
 ) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.rotation.expiry import expiring
 from app.views import Status
+from store.overview import Glance
 from store.tables import Rotation
 
 DUE_SOON = timedelta(days=1)
@@ -13,7 +14,7 @@ GRACE = timedelta(minutes=2)
 """How late a run may be before it is called overdue."""
 
 
-def status_of(rotation: Rotation, now: datetime, expires_at: datetime | None = None) -> Status:
+def status_of(rotation: Rotation | Glance, now: datetime, expires_at: datetime | None = None) -> Status:
     """`expires_at`: when the published credential does, if ever."""
     creating = rotation.last_rotated_at is None
     if rotation.deletion is not None:
