@@ -37,6 +37,14 @@ class Column:
     grow: int = 0
 
 
+@dataclass(frozen=True)
+class Heading:
+    """A line between rows, over the whole width; the cursor never stands on it."""
+
+    text: str
+    tone: str = "heading"
+
+
 class LineTable(ScrollView, Generic[RowT], can_focus=True):
     """Rows have keys: the cursor stays on its row, and the view where it is, whatever else changes.
 
@@ -45,6 +53,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line-table--header",
+        "line-table--heading",
         "line-table--cursor",
         "line-table--cursor-blurred",
         "line-table--good",
@@ -60,6 +69,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
         & > .line-table--header { color: $text-muted; }
+        & > .line-table--heading { color: $primary; text-style: bold; }
         & > .line-table--cursor {
             color: $block-cursor-foreground;
             background: $block-cursor-background;
@@ -107,8 +117,10 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         super().__init__(id=id)
         self._columns = tuple(columns)
         self._key, self._cells = key, cells
-        self._rows: list[RowT] = []
-        self._keys: list[str] = []
+        self._rows: list[RowT | Heading] = []
+        self._keys: list[str | None] = []
+        """None for a heading."""
+        self._places: dict[str | None, int] = {}
         self._cursor = 0
         self._widths: tuple[int, ...] = ()
         self._look: dict[str, Style] = {}
@@ -118,7 +130,8 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     @property
     def cursor_row(self) -> RowT | None:
         """The row under the cursor."""
-        return self._rows[self._cursor] if self._rows else None
+        row = self._rows[self._cursor] if self._rows else None
+        return None if isinstance(row, Heading) else row
 
     @property
     def cursor_key(self) -> str | None:
@@ -130,18 +143,18 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self._measure()
         self.refresh()
 
-    def set_rows(self, rows: Sequence[RowT]) -> None:
+    def set_rows(self, rows: Sequence[RowT | Heading]) -> None:
         """Replace what is shown; draws again what differs."""
         before, under_cursor = self._keys, self.cursor_key
         self._rows = list(rows)
-        self._keys = [self._key(row) for row in rows]
+        self._keys = [None if isinstance(row, Heading) else self._key(row) for row in rows]
         if before == self._keys:
             self.redraw()
             return
         stood, top = self._cursor, self.scroll_offset.y
-        self._cursor = min(self._cursor, max(len(self._keys) - 1, 0))
-        if under_cursor in self._keys:
-            self._cursor = self._keys.index(under_cursor)
+        self._places = {key: index for index, key in enumerate(self._keys)}
+        self._places.pop(None, None)
+        self._cursor = self._places.get(under_cursor, self._row_near(stood))
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
         if top > 0:  # the cursor's line stays where it is on the screen
             self._scroll_up_to(top + self._cursor - stood)
@@ -155,13 +168,13 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         top = self.scroll_offset.y
         for line, shown in self._drawn.items():
             index = top + line - 1
-            if index < len(self._rows) and self._cells(self._rows[index]) != shown:
+            if index < len(self._rows) and self._read(self._rows[index]) != shown:
                 self._refresh_row(index)
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, if there is one."""
-        if key in self._keys:
-            self._move_cursor(self._keys.index(key))
+        if key in self._places:
+            self._move_cursor(self._places[key])
 
     def action_select(self) -> None:
         if self.cursor_key is not None:
@@ -183,7 +196,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         index = event.y - 1 + self.scroll_offset.y
-        if event.y < 1 or index >= len(self._rows):
+        if event.y < 1 or index >= len(self._rows) or self._keys[index] is None:
             return
         if index == self._cursor:
             self.action_select()
@@ -206,11 +219,17 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         if index >= len(self._rows):
             self._drawn.pop(y, None)
             return Strip.blank(width, self._style(""))
-        cells = self._drawn[y] = self._cells(self._rows[index])
+        cells = self._drawn[y] = self._read(row := self._rows[index])
+        if isinstance(row, Heading):
+            style = self._style(row.tone)
+            return Strip([Segment(fitted(row.text, width), style)]).adjust_cell_length(width, style)
         here = index == self._cursor
         whole = ("cursor" if self.has_focus else "cursor-blurred") if here else ""
         gutter = f"{glyphs().cursor} " if here else "  "
         return self._line(cells, gutter, whole).adjust_cell_length(width, self._style(whole))
+
+    def _read(self, row: RowT | Heading) -> tuple[Cell, ...]:
+        return ((row.text, row.tone),) if isinstance(row, Heading) else self._cells(row)
 
     def _line(self, cells: Sequence[Cell], gutter: str, whole: str) -> Strip:
         segments = [Segment(gutter, self._style(whole))]
@@ -236,8 +255,19 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         """How many rows are in view."""
         return max(self.size.height - 1, 1)
 
+    def _row_near(self, index: int, direction: int = 1) -> int:
+        """The next that is no heading, in this direction if there is one, in the other if not; 0 without rows."""
+        last = len(self._rows) - 1
+        index = max(0, min(index, last))
+        ahead, behind = range(index, last + 1), range(min(index, last), -1, -1)
+        for searched in (ahead, behind) if direction > 0 else (behind, ahead):
+            for found in searched:
+                if self._keys[found] is not None:
+                    return found
+        return 0
+
     def _move_cursor(self, index: int) -> None:
-        index = max(0, min(index, len(self._rows) - 1))
+        index = self._row_near(index, 1 if index > self._cursor else -1)
         if index == self._cursor or not self._rows:
             return
         before, self._cursor = self._cursor, index
@@ -248,8 +278,11 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     def _show_cursor(self) -> None:
         top = self.scroll_offset.y
-        if self._cursor < top:
-            self._scroll_up_to(self._cursor)
+        if self._cursor < top + 1:
+            above = self._cursor - 1
+            headed = above >= 0 and self._keys[above] is None  # what the first of a group belongs to is in view
+            if headed or self._cursor < top:
+                self._scroll_up_to(above if headed else self._cursor)
         elif self._cursor >= top + self._room:
             self._scroll_up_to(self._cursor - self._room + 1)
 
