@@ -163,8 +163,8 @@ class PostgresTarget:
             async with asyncio.timeout(CALL_SECONDS):
                 connection = await wire.connect(self.credentials, username, password)
                 try:
-                    # A pooler lets people in before it has asked the server.
-                    await connection.execute("SELECT 1")
+                    # A pooler lets people in before it has asked the server. An empty statement is the least to ask.
+                    await connection.execute("")
                 finally:
                     await connection.close()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -26,6 +27,7 @@ from store.setup import Opened, prepare, recognise, vouched
 __all__ = ["Store", "Tx", "db_epoch", "open_store"]
 
 T = TypeVar("T")
+Begin = Callable[[], AbstractContextManager[Connection]]
 
 REPEATS = 5
 """How often a transaction is tried that PostgreSQL broke off in favour of another one."""
@@ -103,9 +105,9 @@ class Store:
         self._places = places
         self._busy_timeout = busy_timeout
         self._readers = engine.execution_options(**engines.READING[self.dialect])
-        self._hasty = engine.execution_options(**engines.HASTY)
         # SQLite has one writer at a time; queueing for it is fairer to our own threads than its polling.
         self._writer = threading.Lock() if self.dialect == "sqlite" else None
+        self._kept: Connection | None = None
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-store")
 
     @property
@@ -117,18 +119,32 @@ class Store:
         return self._key.source
 
     def read(self, fn: Callable[[Tx], T]) -> T:
-        return self._run(self._readers, fn)
+        return self._run(self._readers.begin, fn)
 
     def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> T:
-        engine = self.engine if durable else self._hasty
+        writing = partial(self._writing, engines.DURABLE if durable else engines.HASTY)
         if self._writer is None:
-            return self._run(engine, fn)
+            return self._run(writing, fn)
         if not self._writer.acquire(timeout=self._busy_timeout):
             raise failures.locked(self.location)
         try:
-            return self._run(engine, fn)
+            return self._run(writing, fn)
         finally:
             self._writer.release()
+
+    @contextmanager
+    def _writing(self, options: dict[str, Any]) -> Iterator[Connection]:
+        """A transaction. SQLite's one writer keeps its connection, whose cache is warm, while all goes well."""
+        connection, self._kept = self._kept or self.engine.connect(), None
+        try:
+            connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+            if self._writer is not None:
+                self._kept = connection
+        finally:
+            if self._kept is not connection:
+                connection.close()
 
     async def aread(self, fn: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, fn)
@@ -153,13 +169,15 @@ class Store:
     def close(self) -> None:
         """Waits for what is running."""
         self._threads.shutdown()
+        if self._kept is not None:
+            self._kept.close()
         self.engine.dispose()
 
-    def _run(self, engine: Engine, fn: Callable[[Tx], T]) -> T:
+    def _run(self, begin: Begin, fn: Callable[[Tx], T]) -> T:
         for attempt in range(REPEATS):
             try:
                 with translated(self.location):
-                    return self._once(engine, fn, last=attempt == REPEATS - 1)
+                    return self._once(begin, fn, last=attempt == REPEATS - 1)
             except _Again:
                 continue
             except WrongKey:
@@ -167,9 +185,9 @@ class Store:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, engine: Engine, fn: Callable[[Tx], T], *, last: bool) -> T:
+    def _once(self, begin: Begin, fn: Callable[[Tx], T], *, last: bool) -> T:
         try:
-            with engine.begin() as connection, Tx(connection, self._key.ring, self.dialect) as tx:
+            with begin() as connection, Tx(connection, self._key.ring, self.dialect) as tx:
                 return fn(tx)
         except DBAPIError as error:
             if last or failures.sqlstate(error) not in failures.TRY_AGAIN:

@@ -29,23 +29,21 @@ READING: dict[str, dict[str, Any]] = {
 }
 """Execution options of an engine whose transactions only read."""
 
+DURABLE: dict[str, Any] = {_MODE: "write"}
+"""Execution options of a connection whose commits are on disk when they return."""
+
 HASTY: dict[str, Any] = {_MODE: "hasty"}
-"""Execution options of an engine whose commits do not wait for the disk: they outlive the process, not a power cut."""
+"""The same for commits that do not wait for the disk: they outlive the process, not a power cut."""
 
 MIGRATING: dict[str, Any] = {_MODE: "migrate"}
 """Execution options for changing tables: a rebuilt table must not take along the rows that refer to it."""
 
 
-_SQLITE_BEGIN = {
-    "read": ("PRAGMA query_only = ON", "BEGIN"),
-    "write": ("PRAGMA query_only = OFF", "PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
-    "hasty": ("PRAGMA query_only = OFF", "PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
-    "migrate": (
-        "PRAGMA foreign_keys = OFF",
-        "PRAGMA query_only = OFF",
-        "PRAGMA synchronous = FULL",
-        "BEGIN IMMEDIATE",
-    ),
+_SQLITE_PRAGMAS = {
+    "read": {"query_only": "ON"},
+    "write": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "FULL"},
+    "hasty": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "NORMAL"},
+    "migrate": {"query_only": "OFF", "foreign_keys": "OFF", "synchronous": "FULL"},
 }
 
 
@@ -129,9 +127,13 @@ def _sqlite_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get(_MODE, "write")
-        for statement in _SQLITE_BEGIN[mode]:
-            # By the driver itself: SQLAlchemy's own way would take longer than all the rest of a short transaction.
-            connection.connection.execute(statement)
+        # By the driver itself: SQLAlchemy's own way would take longer than all the rest of a short transaction.
+        driver = connection.connection
+        for name, value in _SQLITE_PRAGMAS[mode].items():
+            if driver.info.get(name) != value:
+                driver.execute(f"PRAGMA {name} = {value}")
+                driver.info[name] = value
+        driver.execute("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
 
     return engine
 
