@@ -91,10 +91,10 @@ def explain(error: BaseException) -> Explanation | None:
 
     from providers.base import TargetError
     from providers.registry import PluginBroken, UnknownType
-    from store.errors import LeaseBusy, StoreError
+    from store.errors import LeaseBusy, StoreError, StoreInUse
     from store.soundness import nonsense
 
-    if isinstance(error, LeaseBusy):
+    if isinstance(error, LeaseBusy | StoreInUse):
         return Explanation(error.message, error.remedy, EXIT_BUSY)
     if isinstance(error, StoreError | TargetError):
         return Explanation(error.message, error.remedy, EXIT_FAILED)

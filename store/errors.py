@@ -55,3 +55,7 @@ class LeaseBusy(StoreError):
 
 class LeaseLost(StoreError):
     """Our lease ran out and somebody else took over; nothing was written."""
+
+
+class StoreInUse(StoreError):
+    """Other processes use the store, and what was asked for needs it alone."""

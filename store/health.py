@@ -50,8 +50,10 @@ def clock_ahead(tx: Tx, now: datetime) -> float:
     return float(tx.session.scalar(select(db_epoch())) or 0.0) - now.timestamp()
 
 
-def newest_event(tx: Tx) -> datetime | None:
-    return tx.session.scalar(select(func.max(col(Event.at))))
+def newest_event(tx: Tx, action: str | None = None) -> datetime | None:
+    """When the newest one is from; of one kind only, if that is given."""
+    query = select(func.max(col(Event.at)))
+    return tx.session.scalar(query if action is None else query.where(col(Event.action) == action))
 
 
 def leases(tx: Tx) -> list[LeaseLook]:

@@ -65,7 +65,7 @@ def recognise(engine: Engine, places: KeyPlaces, *, location: str) -> Opened:
             refuse_newer(revision, location)
             raise StoreUnavailable(
                 f"The store {location} was written by an earlier version of Keyturn (its format is {revision!r}).",
-                remedy="Back it up; the next command that is no look brings it up to date: keyturn connections list",
+                remedy="The next command that is no look brings it up to date, such as: keyturn connections list",
             )
         key = _existing_key(places, location)
         vouched(connection, key, location)
@@ -159,6 +159,19 @@ def vouched(connection: Connection, key: LoadedKey, location: str) -> bool:
 
 def _canary_place(kid: str) -> Place:
     return Place("canary", kid, "sealed_text")
+
+
+def bring_up_to_date(connection: Connection, location: str) -> bool:
+    """Tables of this version, whatever was there; False when nothing was."""
+    revision = _revision(connection)
+    if revision != HEAD:
+        _migrate(connection, revision, location)
+    return revision is not None
+
+
+def create_tables(connection: Connection, location: str) -> None:
+    """Empty tables of this version, without a key and without a project."""
+    _migrate(connection, None, location)
 
 
 def _migrate(connection: Connection, revision: str | None, location: str) -> None:

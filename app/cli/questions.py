@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from app.cli.output import clean, note
 from app.errors import UsageError
 from app.views import RotationDetail
+
+if TYPE_CHECKING:
+    from app.operations.backup import Ready
 
 
 def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bool) -> bool:
@@ -28,17 +32,18 @@ def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bo
     return sys.stdin.readline().strip() == detail.row.name
 
 
-def confirm_drill(where: str, users: int) -> bool:
-    """Tell what a drill does to a server, and whether a person agrees. Raises UsageError without a terminal."""
+def confirm_restore(checked: Ready, file: str) -> bool:
+    """Tell what a restore does, and whether a person agrees. Raises UsageError without a terminal."""
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         raise UsageError(
-            f"A drill at {where} asks for a yes, and this is no terminal.",
-            remedy="Nothing was done. Add --yes to begin without the question.",
+            f"Restoring {file} asks for a yes, and this is no terminal.",
+            remedy="Nothing was changed. Add --yes to restore without the question.",
         )
-    note(clean(f"This makes {users} users of the drill's own, named keyturn_drill_..., at {where}."))
-    note("It rotates them and logs in with them without pause while it kills Keyturn again and again, which takes some")
-    note("minutes, and then removes them. Nobody else's users, rotations and secrets are touched.")
-    sys.stderr.write("Type yes to begin: ")
+    until = f", as they were on {checked.contents.until:%Y-%m-%d %H:%M} UTC" if checked.contents.until else ""
+    note(clean(f"This puts {checked.contents.rotations} rotations from {file} into {checked.location}{until}."))
+    note("What was rotated since then is not in it: the loop tries all credentials, and says which no longer log in.")
+    note(clean(f"  What is there now, if anything, is kept in {checked.kept}"))
+    sys.stderr.write("Type yes to go on: ")
     sys.stderr.flush()
     return sys.stdin.readline().strip() == "yes"
 

@@ -24,7 +24,7 @@ def use(work: Callable[[Service], Awaitable[T]]) -> T:
     settings = load_settings(os.environ)
     with logs.kept(settings.log_file) as log:
         try:
-            service = open_service(settings, f"cli:{_user()}")
+            service = open_service(settings, actor())
             return asyncio.run(_session(service, work))
         except asyncio.CancelledError:
             raise Terminated from None
@@ -44,6 +44,11 @@ async def _session(service: Service, work: Callable[[Service], Awaitable[T]]) ->
         return await work(service)
     finally:
         await service.aclose()
+
+
+def actor() -> str:
+    """Who acts, in the history."""
+    return f"cli:{_user()}"
 
 
 def _user() -> str:

@@ -19,9 +19,27 @@ failed, and what to do. Exit code 1 when something failed.
   keyturn doctor --json | jq '.checks[] | select(.result != "passed")'"""
 
 
+_BACKUP_HELP = """\
+FILE is a copy of one moment; others go on working meanwhile. It is sealed as
+the store is, readable for this user alone, and does not hold the key: keep a
+copy of that somewhere else. A store in PostgreSQL becomes such a file, too,
+and may be restored into either.
+
+  keyturn backup /mnt/backup/keyturn-$(date +%F).db"""
+_RESTORE_HELP = """\
+FILE is checked first: that it is a whole backup of a known version, and opens
+with the present key. Every other Keyturn on this store has to be stopped. What
+is there now is kept beside it, as keyturn.db.before-restore-TIME. Afterwards
+the loop tries every credential before it rotates anything: what was issued
+after the backup was made, the backup does not know.
+
+  keyturn restore /mnt/backup/keyturn-2026-11-21.db --yes"""
+
+
 def add(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
     """`whole`: reads a whole number of at most so much."""
     _doctor(commands, whole)
+    _backup(commands)
 
 
 def _doctor(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
@@ -34,6 +52,17 @@ def _doctor(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
         help="how long each connection has to answer (20)",
     )
     doctor.set_defaults(handler="doctor:run")
+
+
+def _backup(commands: Subparsers) -> None:
+    backup = _command(commands, "backup", "copy everything into one file, still sealed", _BACKUP_HELP)
+    backup.add_argument("file", metavar="FILE", help="where to; its folder must exist")
+    backup.add_argument("--force", action="store_true", help="replace a file that is there")
+    backup.set_defaults(handler="backup:write")
+    restore = _command(commands, "restore", "put a backup in the store's place", _RESTORE_HELP)
+    restore.add_argument("file", metavar="FILE", help="what keyturn backup wrote")
+    restore.add_argument("--yes", action="store_true", help="don't ask")
+    restore.set_defaults(handler="backup:restore")
 
 
 def _command(commands: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:

@@ -61,7 +61,13 @@ async def _inside(service: Service, deadline: float) -> list[Check]:
 
     try:
         found = await asyncio.gather(
-            look(lambda tx: [storage.sealed_values(tx), storage.clock(tx, context)]),
+            look(
+                lambda tx: [
+                    storage.sealed_values(tx),
+                    storage.clock(tx, context),
+                    *storage.backups(tx, context.clock()),
+                ]
+            ),
             look(lambda tx: work.rotations_of(tx, context.clock())),
             look(work.leases),
             work.connections(context, deadline),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from app.operations.backup import ACTION
 from app.operations.context import Context
 from providers.base import Check, CheckResult
-from store import health, rekey
+from store import health, rekey, rotations
 from store.database import Store, Tx
 from store.errors import KeyMissing, KeyUnusable, StoreError, WrongKey
 from store.keyring import KeyPlaces, load_key_ring
@@ -15,6 +16,8 @@ from store.keyring import KeyPlaces, load_key_ring
 PASSED, WARNING, FAILED = CheckResult.PASSED, CheckResult.WARNING, CheckResult.FAILED
 BEHIND, FAR_BEHIND = 5.0, 60.0
 """Seconds between two clocks that are worth a warning, or that rotations suffer from."""
+STALE_DAYS = 7
+"""How old a backup may be."""
 
 
 def no_store(file: Path, places: KeyPlaces) -> list[Check]:
@@ -76,6 +79,19 @@ def sealed_values(tx: Tx) -> Check:
         f"{len(broken)} of them were changed or moved and do not open: {named}{more}",
         "Restore the store from a backup: keyturn restore FILE. If nobody touched the database, check its disk.",
     )
+
+
+def backups(tx: Tx, now: datetime) -> list[Check]:
+    """Whether there is one that is not too old, once there is something to lose."""
+    if not rotations.list_all(tx):
+        return []
+    newest = health.newest_event(tx, ACTION)
+    remedy = "keyturn backup FILE, every day and after every new rotation; keep the key apart from it."
+    if newest is None:
+        return [Check("backup", WARNING, "none was ever made with keyturn backup", remedy)]
+    days = (now - newest).days
+    text = f"the newest one is of {newest:%Y-%m-%d %H:%M} UTC"
+    return [Check("backup", PASSED, text) if days < STALE_DAYS else Check("backup", WARNING, text, remedy)]
 
 
 def clock(tx: Tx, context: Context) -> Check:
