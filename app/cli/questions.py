@@ -32,6 +32,21 @@ def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bo
     return sys.stdin.readline().strip() == detail.row.name
 
 
+def confirm_drill(where: str, users: int) -> bool:
+    """Tell what a drill does to a server, and whether a person agrees. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            f"A drill at {where} asks for a yes, and this is no terminal.",
+            remedy="Nothing was done. Add --yes to begin without the question.",
+        )
+    note(clean(f"This makes {users} users of the drill's own, named keyturn_drill_..., at {where}."))
+    note("It rotates them and logs in with them without pause while it kills Keyturn again and again, which takes some")
+    note("minutes, and then removes them. Nobody else's users, rotations and secrets are touched.")
+    sys.stderr.write("Type yes to begin: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
 def confirm_restore(checked: Ready, file: str) -> bool:
     """Tell what a restore does, and whether a person agrees. Raises UsageError without a terminal."""
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
