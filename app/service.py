@@ -16,6 +16,7 @@ from app.operations.context import Context
 from app.operations.creation import Creation
 from app.operations.drafts import Drafts
 from app.operations.edits import Edits
+from app.operations.emergency import Emergencies
 from app.operations.history import History
 from app.operations.plan import Plans
 from app.operations.rotations import Rotations
@@ -39,6 +40,7 @@ class Service:
     creation: Creation
     rotations: Rotations
     plans: Plans
+    emergencies: Emergencies
     secrets: Secrets
     edits: Edits
     drafts: Drafts
@@ -101,6 +103,7 @@ def open_service(
         creation=Creation(context),
         rotations=Rotations(context),
         plans=Plans(context),
+        emergencies=Emergencies(context),
         secrets=Secrets(context),
         edits=Edits(context),
         drafts=Drafts(context),

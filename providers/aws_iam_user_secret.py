@@ -24,6 +24,7 @@ from providers.base import (
     Inspectable,
     Issue,
     ModelClass,
+    Outlived,
     Problem,
     Provider,
     Slot,
@@ -104,6 +105,10 @@ class AwsIamUserSecretProvider:
     restores = False
     # What the slot held dies before its successor is made: a user has room for two keys.
     retires = False
+    outlived_by = (
+        "Temporary credentials that were made with a former key (STS sessions) go on until they expire, up to 36 h. An "
+        "inline policy of the user that denies everything when aws:TokenIssueTime is before now ends them."
+    )
 
     def check_parameters(self, parameters: AwsParameters, connection: Mapping[str, Any]) -> list[Problem]:
         """Whether AWS has the region."""
@@ -271,5 +276,6 @@ if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _choosing: Choosing = PROVIDER
     _foreseeing: Foreseeing = PROVIDER
+    _outlived: Outlived = PROVIDER
     _guarded: Guarded = PROVIDER
     _inspectable: Inspectable = PROVIDER

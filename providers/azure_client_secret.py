@@ -19,6 +19,7 @@ from providers.base import (
     Foreseeing,
     Issue,
     ModelClass,
+    Outlived,
     Problem,
     Provider,
     Slot,
@@ -88,6 +89,10 @@ class AzureClientSecretProvider:
     verify_patience = 90.0
     restores = False
     retires = True
+    outlived_by = (
+        "Access tokens that were got with a former secret go on until they expire, 60 to 90 minutes after they were "
+        "issued. Disabling the application's service principal keeps Entra from issuing more."
+    )
 
     def check_parameters(self, parameters: AzureParameters, connection: Mapping[str, Any]) -> list[Problem]:
         """Rules that need no tenant."""
@@ -190,3 +195,4 @@ if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _choosing: Choosing = PROVIDER
     _foreseeing: Foreseeing = PROVIDER
+    _outlived: Outlived = PROVIDER

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -319,3 +319,35 @@ class Foreseeing(Protocol):
 
     async def probe(self, target: Any, parameters: Any, upcoming: Upcoming) -> list[Check]:
         """As `preflight`, for a rotation that exists: what it made itself is no stranger's."""
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """Whose sessions were ended. `left`: those that go on; `reason` says why, `remedy` what mends it."""
+
+    ended: tuple[Use, ...] = ()
+    left: tuple[Use, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+
+
+@runtime_checkable
+class Disconnecting(Protocol):
+    """A provider whose logins outlive the credential that they were made with (sessions of a database)."""
+
+    async def disconnect(
+        self, target: Any, parameters: Any, slot: Slot, replaced: Callable[[], timedelta]
+    ) -> Disconnected:
+        """End the sessions of the slot's user that began before its credential was replaced, and see them gone.
+
+        `replaced` tells how long ago that was: to be asked after the target said what time it is, as clocks differ.
+        Raises TargetError; what only some sessions stand for is returned as `left`.
+        """
+
+
+@runtime_checkable
+class Outlived(Protocol):
+    """A provider whose credentials are outlived by what was made with them, out of Keyturn's reach."""
+
+    outlived_by: str
+    """What that is, how long it goes on, and what ends it: for people, after an emergency."""

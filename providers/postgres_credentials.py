@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,8 @@ from providers.base import (
     Check,
     Credential,
     CredentialRefused,
+    Disconnected,
+    Disconnecting,
     Foreseeing,
     Issue,
     ModelClass,
@@ -203,8 +205,24 @@ class PostgresCredentialsProvider:
         return foresee(parameters, connection, self.identity(parameters, upcoming.slot))
 
     async def probe(self, target: PostgresTarget, parameters: PostgresParameters, upcoming: Upcoming) -> list[Check]:
-        """The preflight's checks: it changes nothing, whoever uses the two users."""
-        return await self.preflight(target, parameters)
+        """The preflight's checks, which change nothing, and the rights that an emergency would need."""
+        from providers.postgres_sessions import rights
+
+        checks, admin = await self.preflight(target, parameters), target.credentials.username
+        try:
+            async with target.session() as session:
+                checks += [await rights(session, admin, user) for user in _users(parameters)]
+        except TargetError:
+            return checks  # the preflight has said why
+        return checks
+
+    async def disconnect(
+        self, target: PostgresTarget, parameters: PostgresParameters, slot: Slot, replaced: Callable[[], timedelta]
+    ) -> Disconnected:
+        """End what the user's former password opened: a new one ends no session."""
+        from providers.postgres_sessions import disconnect
+
+        return await disconnect(target, self.identity(parameters, slot), replaced)
 
     def preparation(self, parameters: PostgresParameters, connection: Mapping[str, Any]) -> Preparation:
         """The script that creates both users and the role that they share."""
@@ -289,3 +307,4 @@ if TYPE_CHECKING:
     _provider: Provider = PROVIDER
     _preparable: Preparable = PROVIDER
     _foreseeing: Foreseeing = PROVIDER
+    _disconnecting: Disconnecting = PROVIDER

@@ -18,6 +18,9 @@ from store.tables import Attempt, Connection, Rotation
 
 T = TypeVar("T", Rotation, Connection)
 
+EMERGENCY = "emergency"
+"""The trigger of an attempt that renews a slot in an emergency."""
+
 # The statements that every attempt runs through are made once, below the ORM: that is half the time of a rotation.
 _TABLES = ("rotation", "connection", "credential", "attempt")
 _ROTATION, _CONNECTION, _CREDENTIAL, _ATTEMPT = (SQLModel.metadata.tables[name] for name in _TABLES)
@@ -51,6 +54,8 @@ class Job:
     """The parameters each slot's credential was issued with."""
     open: OpenAttempt | None
     retiring: tuple[OpenAttempt, ...]
+    renewed: frozenset[int] = frozenset()
+    """The slots that were filled in the emergency under way."""
 
 
 _PENDING = and_(_ATTEMPT.c.rotation_id == bindparam("rotation"), _ATTEMPT.c.state.in_(("open", "retiring")))
@@ -65,6 +70,8 @@ _JOB = (
         _CREDENTIAL.c.sealed_values,
         _CREDENTIAL.c.expires_at,
         _ATTEMPT.c.parameters,
+        _ATTEMPT.c.trigger,
+        _ATTEMPT.c.scheduled_for,
     )
     .select_from(_ROTATION)
     .join(_CONNECTION, _CONNECTION.c.id == _ROTATION.c.connection_id)
@@ -85,13 +92,15 @@ def load(tx: Tx, rotation_id: str) -> Job:
     rotation = _detached(Rotation, _ROTATION, rows[0])
     connection = _detached(Connection, _CONNECTION, rows[0][_CONNECTION_AT:])
     secret_part = tx.unseal(connection.sealed_credentials, "connection", connection.id, "sealed_credentials")
-    credentials, parameters, pending = {}, {}, False
+    credentials, parameters, renewed, pending = {}, {}, set(), False
     for row in rows:
-        pending, credential_id, slot, sealed, expires_at, issued_with = row[_REST_AT:]
+        pending, credential_id, slot, sealed, expires_at, issued_with, trigger, asked_at = row[_REST_AT:]
         if credential_id is not None:
             values = rotations.opened_values(tx, credential_id, sealed)
             credentials[slot] = StoredCredential(values, expires_at)
             parameters[slot] = issued_with or rotation.parameters
+            if trigger == EMERGENCY and asked_at == rotation.emergency_since is not None:
+                renewed.add(slot)
     attempts = (
         [opened(tx, a) for a in tx.session.scalars(_PENDING_ATTEMPTS, {"rotation": rotation_id})] if pending else []
     )
@@ -103,6 +112,7 @@ def load(tx: Tx, rotation_id: str) -> Job:
         credential_parameters=parameters,
         open=next((a for a in attempts if a.row.state == "open"), None),
         retiring=tuple(a for a in attempts if a.row.state == "retiring"),
+        renewed=frozenset(renewed),
     )
 
 

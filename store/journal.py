@@ -28,6 +28,8 @@ class StepDone:
     ms: float
     tries: int = 1
     note: str = ""
+    detail: Mapping[str, Any] | None = None
+    """What the step found, for reports. Nothing secret."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -36,6 +38,7 @@ class StepDone:
             "ms": round(self.ms, 2),
             "tries": self.tries,
             **({"note": self.note} if self.note else {}),
+            **({"detail": dict(self.detail)} if self.detail else {}),
         }
 
 
@@ -360,6 +363,7 @@ def defer(
 
 def _unfinished(tx: Tx, rotation: Rotation, now: datetime) -> bool:
     asked = rotation.deletion is not None or rotation.succession is not None or rotation.last_rotated_at is None
+    asked = asked or rotation.emergency_since is not None
     due = rotation.next_rotation_at is not None and rotation.next_rotation_at <= now
     return asked or due or rotations.open_attempt(tx, rotation.id) is not None
 

@@ -128,6 +128,7 @@ def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datet
 def settle_due(tx: Tx, rotation: Rotation) -> None:
     """After an edit of the schedule: what is unfinished goes on as it was, everything else as scheduled."""
     unfinished = rotation.last_rotated_at is None or rotation.succession is not None
+    unfinished = unfinished or rotation.emergency_since is not None
     if not unfinished and rotations.open_attempt(tx, rotation.id) is None:
         rotation.due_at = journal.next_moment(tx, rotation, rotation.next_rotation_at)
 

@@ -16,7 +16,7 @@ from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
 from store.sealing import KeyRing, Place, seal, unseal
 from store.tables import Canary, Environment, Folder, Project
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it against the tree."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

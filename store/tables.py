@@ -71,6 +71,7 @@ class Rotation(SQLModel, table=True):
     `succession` is set while an edit that changes who is rotated is being carried out: the new parameters.
     `drift` says that the published credential was found not to log in any more, `checked_at` when that was looked at.
     `guard` is "warn", "wait" or "off"; `guard_since` is when it first held the run that is due back.
+    `emergency_since` is set while both credentials are being renewed at once: when that was asked for.
     """
 
     __table_args__ = (UniqueConstraint("folder_id", "name"), Index("ix_rotation_due_at", "due_at"))
@@ -110,6 +111,7 @@ class Rotation(SQLModel, table=True):
     guard_since: datetime | None = None
     checked_at: datetime | None = None
     drift: str | None = Field(default=None, max_length=1024)
+    emergency_since: datetime | None = None
 
     created_at: datetime
     updated_at: datetime
@@ -133,7 +135,8 @@ class Credential(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """The journal. `step` is the one to be carried out next, all before it are done (app/rotation/engine.py).
 
-    `trigger`: "create", "schedule" or "manual". `state`: "open", "done" or "failed".
+    `trigger`: "create", "schedule", "manual", "edit", "heal" or "emergency". `state`: "open", "retiring", "done" or
+    "failed". `scheduled_for`: when it was due; of an emergency, when that was asked for.
     `steps`: [{"step", "started_at", "ms", "tries"}] of what is done, in order.
     `parameters` are those it works with. `sealed_previous` is what the slot held before publication, kept until it is
     retired, not before `retire_after`; `previous_parameters` are given when that belonged to somebody else.

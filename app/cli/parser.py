@@ -61,6 +61,16 @@ changed, at the target or in the store. Exit code 1 when something is missing.
 
   keyturn rotations plan billing"""
 
+_EMERGENCY_HELP = """\
+For when somebody may know them who must not. The new credential is published
+before the one that was active dies; then the sessions that were opened with
+the old ones are ended. The guard does not wait, and a pause does not matter.
+The report says what is dead since when, and what to do. Should it be
+interrupted, the loop finishes it, and so does the same command once more.
+Exit code 1 when something is left open.
+
+  keyturn rotations emergency billing"""
+
 _DRILLED = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 _DRILL_HELP = """\
 Without a connection it plays all rotation types: on a private PostgreSQL, and
@@ -202,6 +212,16 @@ def _rotations(verbs: Subparsers) -> None:
     rotate = _verb(verbs, "rotations", "rotate", "rotate now, or resume what was interrupted")
     _named(rotate)
     rotate.add_argument("--force", action="store_true", help="even while the guard waits for who still uses it")
+    emergency = _verb(
+        verbs,
+        "rotations",
+        "emergency",
+        "renew both credentials now, and end what uses the old ones",
+        epilog=_EMERGENCY_HELP,
+    )
+    emergency.set_defaults(handler="emergency:renew")
+    _named(emergency)
+    emergency.add_argument("--yes", action="store_true", help="don't ask")
     check = _verb(verbs, "rotations", "check", "log in with both credentials; exit code 1 when one is refused")
     _named(check)
     check.add_argument("--heal", action="store_true", help="set passwords that somebody changed back first")

@@ -32,6 +32,24 @@ def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bo
     return sys.stdin.readline().strip() == detail.row.name
 
 
+def confirm_emergency(detail: RotationDetail) -> bool:
+    """Tell what an emergency does, and whether the rotation's name was typed. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            f"An emergency of {detail.row.name} asks for its name to be typed, and this is no terminal.",
+            remedy="Nothing was renewed. Add --yes to begin without the question.",
+        )
+    users = " and ".join(dict.fromkeys(slot.identity for slot in detail.slots))
+    names = ", ".join(secret.name for secret in detail.secrets)
+    note(clean(f"This renews both credentials of {detail.row.name} now, and ends what still uses the former ones."))
+    note(clean(f"  {users}: what they have now stops working, and what a database has open is ended"))
+    note(clean(f"  {names} in {detail.row.environment} {detail.row.path}: the new credential, before the old one dies"))
+    note("  A program that does not read them anew is cut off.")
+    sys.stderr.write("Type its name to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == detail.row.name
+
+
 def confirm_drill(where: str, users: int) -> bool:
     """Tell what a drill does to a server, and whether a person agrees. Raises UsageError without a terminal."""
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):

@@ -21,7 +21,7 @@ def create(args: Namespace) -> int:
     body = read_body(args.file)
 
     async def work(service: Service) -> int:
-        created = await service.creation.create(args.type, body, _listener(args))
+        created = await service.creation.create(args.type, body, listener_for(args))
         output.ignored(created.ignored)
         return await _outcome(service, args, created.rotation, "Created")
 
@@ -72,7 +72,7 @@ def edit(args: Namespace) -> int:
     body = read_body(args.file)
 
     async def work(service: Service) -> int:
-        edited = await service.edits.edit(args.name, body, _listener(args))
+        edited = await service.edits.edit(args.name, body, listener_for(args))
         output.ignored(edited.ignored)
         await _warn_of_expiry(service, edited.rotation.id)
         return await _outcome(service, args, edited.rotation, "Changed")
@@ -91,7 +91,7 @@ def move(args: Namespace) -> int:
 
 def rotate(args: Namespace) -> int:
     async def work(service: Service) -> int:
-        rotation = await service.rotations.rotate(args.name, _listener(args), force=args.force)
+        rotation = await service.rotations.rotate(args.name, listener_for(args), force=args.force)
         return await _outcome(service, args, rotation, "Rotated")
 
     return use(work)
@@ -181,7 +181,7 @@ def delete(args: Namespace) -> int:
 
     async def work(service: Service) -> int:
         deleted = await service.rotations.delete(
-            args.name, revoke=args.revoke, delete_secrets=args.delete_secrets, listener=_listener(args)
+            args.name, revoke=args.revoke, delete_secrets=args.delete_secrets, listener=listener_for(args)
         )
         if args.json:
             _document(deleted)
@@ -214,7 +214,7 @@ def _document(rotation: SecretRotation) -> None:
     output.json_line({"secretRotation": output.model_json(rotation)})
 
 
-def _listener(args: Namespace) -> Listener:
+def listener_for(args: Namespace) -> Listener:
     return nobody if args.json else _tell_step
 
 

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from providers.base import Provider
+from store import jobs
 from store.jobs import Job, OpenAttempt, StoredCredential
 
 SCHEDULE, MANUAL, CREATE, EDIT, HEAL = "schedule", "manual", "create", "edit", "heal"
+EMERGENCY = jobs.EMERGENCY
 RESUME = "resume"
 """An open attempt was just brought to its end: that was the work, but for a creation or an edit to be finished."""
 
@@ -49,17 +51,39 @@ def fills(job: Job, provider: Provider, trigger: str, now: datetime) -> list[Fil
 
 
 def fills_at_once(job: Job, provider: Provider, trigger: str, now: datetime) -> list[Fill]:
-    """The same, but nothing while something else comes first: a deletion, a resumption, a retirement."""
+    """The same, but nothing while something else comes first: a deletion, an emergency, a resumption, a retirement."""
+    rotation = job.rotation
+    asked = rotation.deletion is not None or rotation.emergency_since is not None
     retiring = any(a.row.retire_after is None or a.row.retire_after <= now for a in job.retiring)
-    if job.rotation.deletion is not None or job.open or retiring or dropped_slot(job, provider) is not None:
+    if asked or job.open or retiring or dropped_slot(job, provider) is not None:
         return []
     return fills(job, provider, trigger, now)
+
+
+def emergency_fills(job: Job) -> list[Fill]:
+    """What an emergency has left to renew: the inactive slot, which gets published, then the one that was active."""
+    active = job.rotation.active_index
+    if active in job.renewed:
+        left = [slot for slot in (1 - active,) if slot not in job.renewed]
+    else:
+        left = [1 - active, active]
+    return [
+        Fill(slot, EMERGENCY, job.rotation.parameters, last=False, active=_is_first(job) and slot == left[0])
+        for slot in left
+    ]
+
+
+def _is_first(job: Job) -> bool:
+    """Whether nothing was published in the emergency under way."""
+    return job.rotation.active_index not in job.renewed
 
 
 def resumption(job: Job, provider: Provider) -> Fill:
     """The open attempt, as what it is in the work that is left."""
     assert job.open is not None
     row = job.open.row
+    if row.trigger == EMERGENCY:
+        return Fill(row.slot, EMERGENCY, row.parameters, last=False, active=_is_first(job))
     slots: list[int] = []
     active = row.slot
     if creating(job):
@@ -69,7 +93,8 @@ def resumption(job: Job, provider: Provider) -> Fill:
         active = job.rotation.active_index if row.trigger == EDIT else row.slot
     left = [slot for slot in slots if slot != row.slot or row.trigger not in (CREATE, EDIT)]
     becomes_active = row.slot == active and row.trigger != HEAL
-    return Fill(row.slot, row.trigger, row.parameters, last=not left, active=becomes_active)
+    last = not left and job.rotation.emergency_since is None
+    return Fill(row.slot, row.trigger, row.parameters, last=last, active=becomes_active)
 
 
 def principals(job: Job, provider: Provider) -> set[str]:

@@ -310,6 +310,7 @@ class AttemptRun:
             auto_rotation=rotation.is_auto_rotation_enabled,
             next_rotation_at=rotation.next_rotation_at,
             time_of_day=time_of_day(rotation),
+            emergency=rotation.emergency_since is not None,
         )
         verdict = failure.verdict(situation, self.around.random.uniform)
         message, remedy = self._redacted(error.message), self._redacted(error.remedy)

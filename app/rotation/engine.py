@@ -17,6 +17,7 @@ from app.rotation import expiry, guard, schedule
 from app.rotation.agenda import HEAL, MANUAL, RESUME, Fill, dropped_slot, fills, resumption
 from app.rotation.attempt import AttemptRun, who_uses
 from app.rotation.deletion import delete
+from app.rotation.emergency import renew, replaced
 from app.rotation.failpoints import reached
 from app.rotation.lease import Held, claiming, holding
 from app.rotation.planning import Begun, Planner
@@ -239,6 +240,9 @@ class Work:
             around, trigger = await self._look(), RESUME
         if self.held.returned:
             return
+        if around.job.rotation.emergency_since is not None:
+            await renew(around, self._look, self._fill, self.actor)
+            return
         if (slot := dropped_slot(around.job, around.provider)) is not None:
             await self._drop(around.job, slot)
         left = fills(around.job, around.provider, trigger, self.engine.clock())
@@ -251,6 +255,8 @@ class Work:
         around = await self._look()
         job, healed, drift = around.job, list[str](), None
         if job.open or job.rotation.deletion or job.rotation.succession or job.credentials != seen.credentials:
+            return
+        if job.rotation.emergency_since is not None:
             return
         for slot, refusal in refused.items():
             active, identity = slot == job.rotation.active_index, self._identity(around, slot)
@@ -324,6 +330,7 @@ class Work:
         planned = self.engine.planner(self.trigger, self.actor).attempt(around.job, around.provider, fill, candidate)
         row, held = planned.row, planned.candidate
         with telling(around, row, "plan") as step:
+            step.detail = replaced(around, fill)
             await self.engine.store.awrite(lambda tx: journal.plan(tx, self.held.lease, row, held, step.done()))
             reached("plan.recorded")
         return planned
@@ -344,7 +351,7 @@ class Work:
             provider=provider_of(job.rotation.type),
             target=await engine.targets.get(job.connection, job.connection_secrets),
             listener=self.listener,
-            force=self.force,
+            force=self.force or job.rotation.emergency_since is not None,
         )
 
 

@@ -20,6 +20,7 @@ class Situation:
     """`scheduled`: the schedule started the attempt, not a person. `failures`: in a row, before this one.
 
     `committed`: a creation, or an edit of who is rotated: asked for once, it gets finished, whoever is left to do so.
+    `emergency`: what somebody may know who must not is replaced, and a person is mending what hinders it.
     """
 
     now: datetime
@@ -32,6 +33,7 @@ class Situation:
     auto_rotation: bool
     next_rotation_at: datetime | None
     time_of_day: TimeOfDay
+    emergency: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Verdict:
 def verdict(s: Situation, uniform: Callable[[float, float], float]) -> Verdict:
     pause_over = s.now + schedule.backoff(s.failures + 1, uniform)
     tomorrow = schedule.next_after_failure(s.now, s.time_of_day)
-    if s.transient and (s.scheduled or s.committed or not s.closed):
+    if s.emergency or (s.transient and (s.scheduled or s.committed or not s.closed)):
         return Verdict(pause_over, pause_over, s.next_rotation_at)
     if s.scheduled:
         return Verdict(tomorrow, None, tomorrow)

@@ -31,11 +31,14 @@ def waits_until(rotation: Rotation, now: datetime, *, unknown: bool) -> datetime
 
 def sentence(identity: str, uses: Sequence[Use]) -> str:
     """Who still uses a credential, in one line; empty when nobody does."""
-    if not uses:
-        return ""
+    return f"{identity} is still in use by {listed(uses)}" if uses else ""
+
+
+def listed(uses: Sequence[Use]) -> str:
+    """Applications with their addresses and the number of their sessions; the first few by name."""
     named = ", ".join(_one(use) for use in uses[:_NAMED])
     more = f" and {len(uses) - _NAMED} more" if len(uses) > _NAMED else ""
-    return f"{identity} is still in use by {named}{more}"
+    return f"{named}{more}"
 
 
 def _one(use: Use) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.rotation import guard
-from app.rotation.agenda import MANUAL, SCHEDULE, Fill, fills_at_once, still_promised
+from app.rotation.agenda import EMERGENCY, MANUAL, SCHEDULE, Fill, fills_at_once, still_promised
 from app.rotation.surroundings import Clock, Telling, new_id
 from app.rotation.targets import Targets
 from providers.base import CandidateRequest, Guarded, Provider
@@ -47,6 +47,7 @@ class Planner:
         """An attempt to fill a slot, not written yet."""
         rotation, attempt_id, now = job.rotation, new_id(self.random), self.clock()
         looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
+        due_of = {SCHEDULE: rotation.next_rotation_at, EMERGENCY: rotation.emergency_since}
         row = Attempt(
             id=attempt_id,
             rotation_id=rotation.id,
@@ -54,7 +55,7 @@ class Planner:
             trigger=fill.trigger,
             actor=self.actor,
             step="guard" if looks and fill.trigger in (SCHEDULE, MANUAL) else "issue",
-            scheduled_for=rotation.next_rotation_at if fill.trigger == SCHEDULE else None,
+            scheduled_for=due_of.get(fill.trigger),
             started_at=now,
             updated_at=now,
             sealed_candidate=b"",

@@ -6,9 +6,10 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from app.errors import Postponed
 from app.rotation.failpoints import reached
@@ -53,13 +54,14 @@ class Telling:
     _start: float = field(default_factory=time.perf_counter)
     tries: int = 0
     note: str = ""
+    detail: Mapping[str, Any] | None = None
 
     @property
     def ms(self) -> float:
         return (time.perf_counter() - self._start) * 1000
 
     def done(self) -> StepDone:
-        return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note)
+        return StepDone(self.step, self.started_at, self.ms, max(self.tries, 1), self.note, self.detail)
 
 
 def identity_of(around: Surroundings, row: Attempt) -> str:
