@@ -95,6 +95,7 @@ class KeyturnApp(App[int]):
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("v,4", "go('events')", "Events", tooltip="The history: who did what when"),
+        Binding("3", "go('secrets')", "Secrets", tooltip="What is published, by place"),
         Binding("1", "go('rotations')", "Rotations", tooltip="All rotations", show=False),
         Binding("2", "go('connections')", "Connections", tooltip="Admin access to the targets", show=False),
         # Over a slow line several keys arrive at once: what follows a tab must not reach the field before it.

@@ -185,6 +185,9 @@ class EventsScreen(LeftOnce[None]):
 
     # What can be done ------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "find" or self.focused is self._table
+
     def action_find(self) -> None:
         self._finder.open()
 

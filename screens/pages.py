@@ -44,6 +44,10 @@ def _kind(page: str) -> Any:
         from screens.events import EventsScreen
 
         return EventsScreen
+    if page == SECRETS:
+        from screens.secrets import SecretsScreen
+
+        return SecretsScreen
     from screens.connections import ConnectionsScreen
 
     return ConnectionsScreen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, insert, update
 from sqlalchemy import select as select_columns
@@ -95,6 +95,9 @@ def move(tx: Tx, rotation_id: str, folder_id: str, now: datetime) -> None:
 
 
 _SECRET, _VERSION = SQLModel.metadata.tables["secret"], SQLModel.metadata.tables["secret_version"]
+_PROJECT, _ENVIRONMENT, _FOLDER, _ROTATION = (
+    SQLModel.metadata.tables[name] for name in ("project", "environment", "folder", "rotation")
+)
 _MINE = (
     select_columns(
         _SECRET.c.id, _SECRET.c.name, _SECRET.c.field, _SECRET.c.version, _VERSION.c.id, _VERSION.c.sealed_value
@@ -143,6 +146,49 @@ def list_secrets(tx: Tx, folder_id: str) -> list[Secret]:
     return list(tx.session.exec(query.order_by(col(Secret.name))))
 
 
+class Listed(NamedTuple):
+    """A published secret and where it is; `type` is that of the rotation that owns it."""
+
+    project: str
+    environment: str
+    path: str
+    name: str
+    version: int
+    updated_at: datetime
+    field: str | None
+    rotation_id: str | None
+    type: str | None
+
+
+_EVERYWHERE = (
+    select_columns(
+        _PROJECT.c.slug,
+        _ENVIRONMENT.c.slug,
+        _FOLDER.c.path,
+        _SECRET.c.name,
+        _SECRET.c.version,
+        _SECRET.c.updated_at,
+        _SECRET.c.field,
+        _SECRET.c.rotation_id,
+        _ROTATION.c.type,
+    )
+    .join(_FOLDER, _FOLDER.c.id == _SECRET.c.folder_id)
+    .join(_ENVIRONMENT, _ENVIRONMENT.c.id == _FOLDER.c.environment_id)
+    .join(_PROJECT, _PROJECT.c.id == _ENVIRONMENT.c.project_id)
+    .outerjoin(_ROTATION, _ROTATION.c.id == _SECRET.c.rotation_id)
+    .where(_SECRET.c.version > 0)
+    .order_by(
+        _PROJECT.c.name, _PROJECT.c.slug, _ENVIRONMENT.c.position, _ENVIRONMENT.c.slug, _FOLDER.c.path, _SECRET.c.name
+    )
+)
+
+
+def list_everywhere(tx: Tx) -> list[Listed]:
+    """The published ones of all folders, by place and name; as plain rows, for there may be many."""
+    found = tx.connection.execute(_EVERYWHERE)
+    return [Listed._make(row) for rows in found.partitions(500) for row in rows]
+
+
 def values(tx: Tx, folder_id: str) -> dict[str, str]:
     """Name to current value, by name."""
     query = _current().where(Secret.folder_id == folder_id).order_by(col(Secret.name))
@@ -153,6 +199,12 @@ def value(tx: Tx, folder_id: str, name: str) -> str | None:
     """The current value; None when there is no such secret or nothing is published yet."""
     found = tx.session.exec(_current().where(Secret.folder_id == folder_id, Secret.name == name)).one_or_none()
     return None if found is None else _open(tx, found[1])
+
+
+def owner(tx: Tx, folder_id: str, name: str) -> str | None:
+    """The id of the rotation that owns it; None for a plain one, and where there is none."""
+    query = select(Secret.rotation_id).where(Secret.folder_id == folder_id, Secret.name == name)
+    return tx.session.exec(query).one_or_none()
 
 
 def of_rotation(tx: Tx, rotation_id: str, *, lock: bool = False) -> list[Secret]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from app.errors import NotFound
 from app.operations.context import Context, folder_by, project_by, rotation_by
 from app.operations.documents import provider_or_none, secret_view
-from app.views import Place, SecretView
+from app.views import Place, PlacedSecret, SecretView
 from store import events, projects, rotations, secrets
 from store.database import Tx
 
@@ -52,19 +53,57 @@ class Secrets:
             value = secrets.value(tx, row.folder_id, name)
             if value is None:
                 raise NotFound(f"Rotation {row.name} has no secret {name!r}.")
-            events.append(
-                tx,
-                at=self.context.clock(),
-                actor=self.context.actor,
-                action="reveal-secret",
-                result="success",
-                subject=row.name,
-                rotation_id=row.id,
-                message=name,
-            )
+            self._record(tx, name, row.name, row.id)
             return value
 
         return await self.context.store.awrite(look)
+
+    async def reveal_at(self, place: Place, name: str, *, how: str = "") -> str:
+        """The same for any secret. `how`: what is done with it, for the history ("sent to the clipboard")."""
+
+        def look(tx: Tx) -> str:
+            folder = folder_by(tx, place)
+            value, owner_id = secrets.value(tx, folder.id, name), secrets.owner(tx, folder.id, name)
+            if value is None:
+                raise NotFound(f"There is no secret {name!r} at {place.project}/{place.environment} {place.path}.")
+            owner = rotations.get(tx, owner_id) if owner_id else None
+            subject = owner.name if owner else f"{place.environment} {place.path}"
+            self._record(tx, f"{name}, {how}" if how else name, subject, owner_id)
+            return value
+
+        return await self.context.store.awrite(look)
+
+    def _record(self, tx: Tx, what: str, subject: str, rotation_id: str | None) -> None:
+        events.append(
+            tx,
+            at=self.context.clock(),
+            actor=self.context.actor,
+            action="reveal-secret",
+            result="success",
+            subject=subject,
+            rotation_id=rotation_id,
+            message=what,
+        )
+
+    async def everywhere(self) -> list[PlacedSecret]:
+        """All that is published, by project, environment, path and name."""
+
+        def look(tx: Tx) -> list[PlacedSecret]:
+            public = functools.cache(_is_public)
+            places = functools.cache(Place)
+            return [
+                PlacedSecret(
+                    place=places(row.project, row.environment, row.path),
+                    name=row.name,
+                    version=row.version,
+                    updated_at=row.updated_at,
+                    rotation_id=row.rotation_id,
+                    secret=not public(row.type, row.field),
+                )
+                for row in secrets.list_everywhere(tx)
+            ]
+
+        return await self.context.store.aread(look)
 
     async def places(self) -> list[Place]:
         """Every folder there is, by project, environment and path."""
@@ -91,3 +130,9 @@ class Secrets:
         """(slug, name) of all projects."""
         found = await self.context.store.aread(projects.list_projects)
         return [(p.slug, p.name) for p in found]
+
+
+def _is_public(type_name: str | None, field: str | None) -> bool:
+    """Whether a credential field of that type may be shown."""
+    kind = provider_or_none(type_name) if type_name else None
+    return kind is not None and field is not None and field not in kind.secret_fields
