@@ -87,7 +87,7 @@ class KeyturnApp(App[int]):
     """Opens the service after its first frame. `desk` is there from then on."""
 
     TITLE = "Keyturn"
-    CSS_PATH: ClassVar[list[str | PurePath]] = ["../screens/base.tcss", "../screens/dashboard.tcss"]
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["../screens/base.tcss", "../screens/dashboard/dashboard.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual declares no ClassVar
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     COMMANDS = App.COMMANDS | {_rotation_commands}

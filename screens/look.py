@@ -46,6 +46,12 @@ class Glyphs:
     mask: str = "•"
     cursor: str = "▸"
     warning: str = "!"
+    sorted: str = "▾"
+    marker: str = "▴"
+    now: str = "┃"
+    published: str = "━"
+    overlapping: str = "─"
+    dies: str = "✕"
 
 
 UNICODE = Glyphs()
@@ -66,6 +72,12 @@ ASCII = Glyphs(
     arrow=">",
     mask="*",
     cursor=">",
+    sorted="v",
+    marker="^",
+    now="|",
+    published="=",
+    overlapping="-",
+    dies="x",
 )
 
 _chosen = UNICODE

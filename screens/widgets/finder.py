@@ -56,6 +56,10 @@ class Finder(Horizontal):
         self.display = True
         self.screen.set_focus(self._line)
 
+    def add(self, text: str) -> None:
+        """What was typed for it, but came to somebody else."""
+        self._line.insert_text_at_cursor(text)
+
     def clear(self) -> None:
         """Empty it and put it away."""
         self._line.value = ""

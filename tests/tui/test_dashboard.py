@@ -37,12 +37,12 @@ async def test_what_another_process_does_shows_up_by_itself(pg: Database) -> Non
     (rotation_id,) = await set_up(pg, "billing")
     async with walking((120, 40)) as walk:
         before = (await row_of(rotation_id)).active_identity
-        await walk.sees(f"active {before}")
+        await walk.sees(f"● {before}")
         async with open_here("cli:ben") as other:
             await other.rotations.rotate(rotation_id)
         after = (await row_of(rotation_id)).active_identity
         assert after != before
-        await walk.sees(f"active {after}")
+        await walk.sees(f"● {after}")
 
 
 async def test_a_failing_rotation_says_what_happened_what_works_and_what_comes_next(pg: Database) -> None:
@@ -53,7 +53,7 @@ async def test_a_failing_rotation_says_what_happened_what_works_and_what_comes_n
         with pytest.raises(Exception, match="may not log in"):
             await service.rotations.rotate(orders)
     async with walking() as walk:
-        await walk.sees("✗ failing", "2 rotations, 1 failing")
+        await walk.sees("✗ failing", "2 rotations", "✗ 1 failing")
         lines = [line for line in walk.text.splitlines() if "✗ failing" in line or "✓ healthy" in line]
         assert "✗ failing" in lines[0], "those that need somebody come first"
         await walk.sees("✗ failed", f"{pg.role_name('orders1')} stays published", "Next run in", "may not log in")
@@ -73,7 +73,7 @@ async def test_rotate_now_asks_shows_the_steps_and_publishes(pg: Database) -> No
         assert walk.text.count("✓") >= 5
         await walk.press("escape")
         await walk.reaches("DashboardScreen")
-        await walk.sees(f"active {second}")
+        await walk.sees(f"● {second}")
     async with open_here() as service:
         credentials = await service.rotations.credentials(rotation_id)
     assert credentials.active_index == 1
@@ -112,7 +112,7 @@ async def test_the_background_loop_rotates_what_is_due(pg: Database) -> None:
             await other.store.awrite(
                 lambda tx: rotations.update_fields(tx, rotation_id, next_rotation_at=past, due_at=past)
             )
-        await walk.sees(f"active {pg.role_name('billing2')}")
+        await walk.sees(f"● {pg.role_name('billing2')}")
         await walk.press("enter")
         await walk.reaches("RotationScreen")
         await walk.sees("schedule")

@@ -33,7 +33,7 @@ async def test_a_walk_in_a_real_terminal(pg: Database, size: tuple[int, int]) ->
         tty.press("enter")
         tty.sees("Done: the new credential logs in")
         tty.press("enter")
-        tty.sees(f"active {second}")
+        tty.sees(f"● {second}")
         tty.press("enter")
         tty.sees("Credentials", "History", "••••", f"● {second}  active")
         tty.press("?")
@@ -99,7 +99,7 @@ async def test_a_terminal_that_takes_nothing_more_does_not_stop_the_rotations(pg
             deadline = time.monotonic() + PATIENCE
             while (await other.rotations.detail(rotation_id)).row.active_identity != second:
                 assert time.monotonic() < deadline
-        tty.sees(f"active {second}")
+        tty.sees(f"● {second}")
         tty.press("ctrl+q")
         assert tty.ends() == 0
         assert tty.restored

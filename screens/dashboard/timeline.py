@@ -1,0 +1,68 @@
+"""The next 30 days in two lines: how many runs each of them holds, and when the rotation under the cursor is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from textual.content import Content
+
+from app.rotation.nights import Night, crowded
+from screens import look
+
+_LABEL = 8
+_STYLES = {"": "", "none": look.STYLES[look.MUTED], "crowd": f"bold {look.STYLES[look.WARN]}"}
+
+
+def timeline(nights: Sequence[Night], next_at: datetime | None, width: int) -> list[Content]:
+    """`next_at` is marked when it is among them. As many columns a day as there is room for."""
+    step = max(min((width - _LABEL - 2) // len(nights), 4), 1)
+    counts = [len(night.rows) for night in nights]
+    stand_out = crowded(counts)
+    due = next_at.astimezone().date() if next_at is not None else None
+    marked = next((index for index, night in enumerate(nights) if night.day == due), None)
+    if due is not None and due < nights[0].day:
+        marked = 0
+    runs = [Content.styled(f"{'30 days':<{_LABEL}}", look.STYLES[look.MUTED])]
+    for index, count in enumerate(counts):
+        style = _STYLES["crowd" if index in stand_out else "" if count else "none"]
+        text = _number(count, step)
+        runs.append(
+            Content.assemble(" " * (step - len(text)), (text, f"{style} reverse" if index == marked else style))
+        )
+    runs.append(_most(nights, counts, width - _LABEL - step * len(nights)))
+    return [Content("").join(runs), _axis([night.day for night in nights], marked, step)]
+
+
+def _number(count: int, step: int) -> str:
+    """As many digits as there is room for; "+" for more than can be told."""
+    room = max(step - 1, 1)
+    if not count:
+        return look.glyphs().waiting
+    text = str(count)
+    return text if len(text) <= room else "+"
+
+
+def _most(nights: Sequence[Night], counts: list[int], room: int) -> Content:
+    """The fullest one, in words, where there is room for them."""
+    most = max(counts)
+    text = f"  most {most}, {nights[counts.index(most)].day:%d %b}" if most else ""
+    return Content.styled(text if len(text) <= room else "", look.STYLES[look.MUTED])
+
+
+def _axis(days: Sequence[date], marked: int | None, step: int) -> Content:
+    """Dates a week apart; the marker stands over them."""
+    line = [" "] * (_LABEL + step * len(days) + 8)
+
+    def write(column: int, text: str) -> None:
+        line[column : column + len(text)] = text
+
+    for index in range(0, len(days), 7):
+        label = "today" if index == 0 else f"{days[index]:%d %b}"
+        write(_LABEL + step * index + step - 1, label)
+    style, muted = look.STYLES[look.BUSY], look.STYLES[look.MUTED]
+    if marked is None:
+        return Content.styled("".join(line).rstrip(), muted)
+    column = _LABEL + step * marked + step - 1
+    before, after = "".join(line[:column]), "".join(line[column + 1 :]).rstrip()
+    return Content.assemble((before, muted), (look.glyphs().marker, style), (after, muted))
