@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy import delete as delete_rows
@@ -90,6 +90,23 @@ def expiry(tx: Tx, rotation: Rotation) -> datetime | None:
     """The same of one."""
     held = credentials(tx, rotation.id).get(rotation.active_index)
     return held.expires_at if held else None
+
+
+class Issued(NamedTuple):
+    """What may be told of a credential."""
+
+    slot: int
+    issued_at: datetime
+    expires_at: datetime | None
+
+
+def issued(tx: Tx) -> dict[str, list[Issued]]:
+    """All that is held, by rotation and in the slots' order; no value is opened."""
+    found: dict[str, list[Issued]] = {}
+    columns = (col(Credential.rotation_id), col(Credential.slot), col(Credential.issued_at), col(Credential.expires_at))
+    for rotation_id, *held in tx.session.execute(select(*columns).order_by(columns[1])):
+        found.setdefault(rotation_id, []).append(Issued._make(held))
+    return found
 
 
 def credential_values(tx: Tx, row: Credential) -> dict[str, str]:

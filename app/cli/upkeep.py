@@ -36,10 +36,24 @@ after the backup was made, the backup does not know.
   keyturn restore /mnt/backup/keyturn-2026-11-21.db --yes"""
 
 
+_REPORT_HELP = """\
+One line for each credential: rotation, type, connection, project, environment,
+path, identity, slot, state, issued at, age in days, interval, whether it is as
+it should be and why not, next run, expiry. It is not when it is older than its
+interval and a day (an inactive one: two intervals and a day, since it was
+active before), expired, of a rotation that fails or is paused, or was never
+rotated. Times are UTC. In csv, a cell that a spreadsheet would take for a
+formula begins with an apostrophe.
+
+  keyturn report --format csv > credentials-$(date +%F).csv"""
+_REPORT_FORMATS = ("table", "csv", "json")
+
+
 def add(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
     """`whole`: reads a whole number of at most so much."""
     _doctor(commands, whole)
     _backup(commands)
+    _report(commands)
 
 
 def _doctor(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
@@ -63,6 +77,15 @@ def _backup(commands: Subparsers) -> None:
     restore.add_argument("file", metavar="FILE", help="what keyturn backup wrote")
     restore.add_argument("--yes", action="store_true", help="don't ask")
     restore.set_defaults(handler="backup:restore")
+
+
+def _report(commands: Subparsers) -> None:
+    report = _command(
+        commands, "report", "every credential, its age, and whether that is as it should be", _REPORT_HELP
+    )
+    report.add_argument("--format", choices=_REPORT_FORMATS, help="table unless given; --json is --format json")
+    report.add_argument("--project", metavar="P", help="only those of this project (id or slug)")
+    report.set_defaults(handler="report:show")
 
 
 def _command(commands: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:
