@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 from app.errors import Explanation
 from app.forms import FormField, Kind, nested
@@ -19,11 +19,13 @@ from screens.text import plain
 from screens.troubles import told
 from screens.widgets.controls import Choice, CopyBlock, Line, Push, text_of
 from screens.widgets.field import Field
-from screens.widgets.form import Form, given, made
+from screens.widgets.form import Form, given, made, typed
 
 if TYPE_CHECKING:
     from app.operations.catalog import ConnectionForm
+    from app.operations.connections import Added
     from app.service import Service
+    from app.views import ConnectionTest, ConnectionView
 
 Problems = list[tuple[str, str]]
 CREDENTIALS = "credentials."
@@ -42,15 +44,16 @@ class ConnectionFormScreen(FormScreen[str | None]):
         HELP_KEY,
     ]
 
-    def __init__(self, service: Service, app: str) -> None:
+    def __init__(self, service: Service, app: str, edited: ConnectionView | None = None) -> None:
+        """`edited`: the connection that is to be changed, None for a new one."""
         super().__init__(
-            "New connection",
+            f"Edit {edited.name}" if edited else "New connection",
             Push("Back", "back"),
             Push("Test", "test", help="Logs in with what you entered, and keeps nothing."),
             Push("Save", "save", primary=True, help="Logs in, and keeps the connection when that works."),
         )
-        self._service, self._app = service, app
-        self._declared: ConnectionForm = service.catalog.connection_form(app)
+        self._service, self._app, self._edited = service, app, edited
+        self._declared: ConnectionForm = service.catalog.connection_form(app, edited.method if edited else None)
         self._keeper = Keeper(service, f"connection:{app}", self._saved)
         self._result: list[Widget] = []
         self._judged: set[str] = set()
@@ -58,6 +61,9 @@ class ConnectionFormScreen(FormScreen[str | None]):
         self._kept: Mapping[str, str] = {}
         """What a draft says, by field."""
         self.about = f"Admin access to {self._declared.title}, sealed in the store. It is tried out before it is kept."
+        if edited is not None:
+            self._kept = _texts(edited)
+            self.about += " Secrets that you leave empty stay as they are."
 
     def on_mount(self) -> None:
         self._start()
@@ -69,7 +75,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
     @work
     async def _start(self) -> None:
         with self.telling():
-            found = await self._service.drafts.load(self._keeper.kind)
+            found = None if self._edited else await self._service.drafts.load(self._keeper.kind)
             if found is not None and found.data:
                 what = f"a connection ({found.data.get('name') or self._declared.title})"
                 question = offer(what, found.updated_at, "Its secrets were not kept.")
@@ -89,7 +95,9 @@ class ConnectionFormScreen(FormScreen[str | None]):
         self.focus_first()
 
     def _keep(self) -> bool:
-        """Everything that was changed, but nothing secret. Whether there is anything."""
+        """Everything that was changed, but nothing secret. Whether there is anything. An edit leaves no draft."""
+        if self._edited is not None:
+            return False
         secret = {f"{CREDENTIALS}{field.key}" for field in self._declared.fields if field.kind is Kind.SECRET}
         usual = {f"{CREDENTIALS}{field.key}": field.default for field in self._declared.fields}
         texts = {field.key: text_of(field.control) for field in self.form.fields if field.key not in secret}
@@ -115,24 +123,53 @@ class ConnectionFormScreen(FormScreen[str | None]):
             methods = [(method, method) for method in self._declared.methods]
             yield Field("Method", Choice(methods, self._declared.method), key="method", help="How to log in.")
         for field in self._declared.fields:
-            yield made(field, self._kept.get(f"{CREDENTIALS}{field.key}"), prefix=CREDENTIALS)
+            row = made(field, self._kept.get(f"{CREDENTIALS}{field.key}"), prefix=CREDENTIALS)
+            if self._stays(field) and isinstance(row.control, Input):
+                row.control.placeholder = "stays as it is"
+            yield row
+
+    def _stays(self, field: FormField) -> bool:
+        """Whether an empty field leaves a secret as it is."""
+        return field.kind is Kind.SECRET and self._edited is not None and self._declared.method == self._edited.method
 
     # What was entered ------------------------------------------------------------------------------------------------
 
     def _body(self) -> dict[str, Any]:
         texts = {field.key: text_of(field.control) for field in self.form.fields}
-        credentials = nested(_complete(self._declared.fields, texts))
+        if self._edited is not None:
+            return {
+                "name": texts["name"],
+                "description": texts["description"].strip() or None,
+                "method": self._declared.method,
+                "credentials": _edited(self._declared.fields, texts),
+            }
         body = {
             "name": texts["name"],
             "description": texts["description"].strip(),
             "method": self._declared.method,
-            "credentials": credentials,
+            "credentials": nested(_complete(self._declared.fields, texts)),
         }
         return {key: value for key, value in body.items() if value != ""}
 
     async def _problems(self) -> Problems:
-        found = await self._service.connections.problems(self._app, self._body())
+        connections = self._service.connections
+        if self._edited is not None:
+            found = await connections.edit_problems(self._edited.id, self._body())
+        else:
+            found = await connections.problems(self._app, self._body())
         return [(problem.field, problem.message) for problem in found]
+
+    async def _try_out(self) -> ConnectionTest:
+        connections = self._service.connections
+        if self._edited is not None:
+            return await connections.try_edit(self._edited.id, self._body())
+        return await connections.try_out(self._app, self._body())
+
+    async def _save(self) -> Added:
+        connections = self._service.connections
+        if self._edited is not None:
+            return await connections.edit(self._edited.id, self._body())
+        return await connections.add(self._app, self._body())
 
     @on(Form.Changed)
     async def _changed(self, event: Form.Changed) -> None:
@@ -179,7 +216,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
         if not await self._valid():
             return
         with self.telling(), self.busy("logging in"):
-            found = await self._service.connections.try_out(self._app, self._body())
+            found = await self._try_out()
             if found.ok:
                 await self._show(f"{look.glyphs().healthy} Logged in: {found.text}", look.GOOD)
             else:
@@ -191,13 +228,14 @@ class ConnectionFormScreen(FormScreen[str | None]):
             return
         try:
             with self.busy("logging in"):
-                added = await self._service.connections.add(self._app, self._body())
+                added = await self._save()
         except Exception as error:
             found = told(error)
             await self._show(f"{look.glyphs().failed} Not saved. {found.message}", look.BAD, found.remedy)
         else:
-            with self.telling():
-                await self._keeper.discard()
+            if self._edited is None:
+                with self.telling():
+                    await self._keeper.discard()
             self.app.notify(f"Connection {added.connection.name} is kept. {added.tested}", markup=False)
             self.dismiss(added.connection.name)
 
@@ -241,3 +279,23 @@ def _complete(fields: Iterable[FormField], texts: dict[str, str]) -> dict[str, o
     fields = list(fields)
     switches = {f.key: texts[f"{CREDENTIALS}{f.key}"] == "true" for f in fields if f.kind is Kind.SWITCH}
     return {**given(fields, texts, prefix=CREDENTIALS), **switches}
+
+
+def _edited(fields: Iterable[FormField], texts: dict[str, str]) -> dict[str, object]:
+    """Every field as it now stands; an empty optional one is removed, an empty secret left alone."""
+    found: dict[str, object] = {}
+    for field in fields:
+        text = texts[f"{CREDENTIALS}{field.key}"]
+        if text != "":
+            found[field.key] = typed(field, text)
+        elif field.kind is not Kind.SECRET:
+            found[field.key] = "" if field.required else None
+    return found
+
+
+def _texts(view: ConnectionView) -> dict[str, str]:
+    """What the fields hold at first."""
+    words = {True: "true", False: "false"}
+    settings = {key: words[value] if isinstance(value, bool) else str(value) for key, value in view.settings.items()}
+    credentials = {f"{CREDENTIALS}{key}": text for key, text in settings.items()}
+    return {"name": view.name, "description": view.description, "method": view.method, **credentials}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,11 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from app.views import ConnectionTest, ConnectionView
+from app.views import ConnectionTest, ConnectionView, Pick, RotationRow
 from screens import look
 from screens.dialogs import YES, confirmation, error_dialog
 from screens.leaving import LeftOnce
-from screens.pages import CONNECTIONS
+from screens.pages import CONNECTIONS, open_rotation
+from screens.picking import PickScreen
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -23,6 +25,7 @@ from screens.widgets.line_table import Cell, Column, LineTable
 from screens.widgets.question import Question
 
 if TYPE_CHECKING:
+    from screens.connection_form import ConnectionFormScreen
     from screens.desk import Desk
 
 EMPTY = (
@@ -31,25 +34,19 @@ EMPTY = (
     ("Press  n  to set one up. A connection is the access through which", ""),
     ("Keyturn changes other people's credentials.", ""),
 )
-
-
-class _Table(LineTable[ConnectionView], inherit_bindings=False):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home", "edge(-1)", "First", show=False),
-        Binding("end", "edge(1)", "Last", show=False),
-    ]
+_USERS_SHOWN, _MOST_USERS = 12, 200
 
 
 class ConnectionsScreen(LeftOnce[None]):
     PAGE = CONNECTIONS
     CSS_PATH = "connections.tcss"
-    HELP = "The access through which Keyturn changes credentials. A connection that a rotation uses can't be removed."
+    HELP = (
+        "The access through which Keyturn changes credentials. Enter opens a rotation that uses the one under the "
+        "cursor; a connection that is used can't be removed."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Set up a new connection"),
+        Binding("e", "edit", "Edit", tooltip="Change the one under the cursor"),
         Binding("t", "test", "Test", tooltip="Log in through the one under the cursor"),
         Binding("d", "remove", "Remove", tooltip="Remove the one under the cursor"),
         Binding("question_mark,f1", "app.help", "Help"),
@@ -60,9 +57,11 @@ class ConnectionsScreen(LeftOnce[None]):
         super().__init__()
         self._desk, self._service = desk, desk.service
         self._views: dict[str, ConnectionView] = {}
-        self._tests: dict[str, ConnectionTest | None] = {}
-        """By name: the last answer, None while it is awaited."""
-        self._table = _Table(_columns(80), key=lambda view: view.name, cells=lambda view: _cells(view, self._tests))
+        self._tests: dict[str, ConnectionTest | float] = {}
+        """By id: the last answer; while it is awaited, since when (time.monotonic)."""
+        self._table: LineTable[ConnectionView] = LineTable(
+            _columns(80), key=lambda view: view.id, cells=lambda view: _cells(view, self._tests)
+        )
         self._empty, self._detail = Static(id="empty"), Static(id="detail")
 
     def compose(self) -> ComposeResult:
@@ -73,14 +72,31 @@ class ConnectionsScreen(LeftOnce[None]):
         yield self._detail
         yield KeyBar()
 
+    def on_screen_resume(self) -> None:
+        self._reload()
+
+    def _tick(self) -> None:
+        """A test that is waited for counts its seconds."""
+        if self.is_current and any(isinstance(found, float) for found in self._tests.values()):
+            self._table.redraw()
+            self._show_detail()
+
     async def on_mount(self) -> None:
         self._empty.update(Content("\n").join(plain(text, style) for text, style in EMPTY))
         self._table.focus()
+        self._desk.changed.subscribe(self, lambda desk: self._reload())
+        self.set_interval(1.0, self._tick)
         await self._load()
+
+    @work(exclusive=True, group="reload")
+    async def _reload(self) -> None:
+        """Who uses it may have changed, and connections come and go by other processes."""
+        if self.is_current:
+            await self._load()
 
     async def _load(self) -> None:
         try:
-            self._views = {view.name: view for view in await self._service.connections.views()}
+            self._views = {view.id: view for view in await self._service.connections.views()}
         except Exception as error:
             found = told(error)
             self._detail.update(plain(f"{found.message} {found.remedy}", look.STYLES[look.BAD]))
@@ -107,7 +123,7 @@ class ConnectionsScreen(LeftOnce[None]):
         return self._views.get(self._table.cursor_key or "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self._here() is not None if action in ("test", "remove") else True
+        return self._here() is not None if action in ("test", "edit", "remove") else True
 
     def action_back(self) -> None:
         self.dismiss(None)
@@ -122,24 +138,53 @@ class ConnectionsScreen(LeftOnce[None]):
             app = await self.app.push_screen_wait(Question("New connection", "To what?", apps))
         if not app:
             return
-        name = await self.app.push_screen_wait(ConnectionFormScreen(self._service, app))
+        await self._ask(ConnectionFormScreen(self._service, app))
+
+    @work
+    async def action_edit(self) -> None:
+        from screens.connection_form import ConnectionFormScreen
+
+        if (view := self._here()) is None:
+            return
+        self._tests.pop(view.id, None)  # what was found out is about what is changed now
+        await self._ask(ConnectionFormScreen(self._service, view.app, view))
+
+    async def _ask(self, form: ConnectionFormScreen) -> None:
+        name = await self.app.push_screen_wait(form)
         await self._load()
         if name is not None:
-            self._table.move_to(name)
+            self._table.move_to(next((view.id for view in self._views.values() if view.name == name), ""))
 
     @work
     async def action_test(self) -> None:
         """Several may be tested at once; none holds up the screen."""
-        if (view := self._here()) is None or (view.name in self._tests and self._tests[view.name] is None):
+        if (view := self._here()) is None or isinstance(self._tests.get(view.id), float):
             return
-        self._tests[view.name] = None
+        self._tests[view.id] = time.monotonic()
         self._show()
         try:
-            self._tests[view.name] = await self._service.connections.test(view.name)
+            self._tests[view.id] = await self._service.connections.test(view.id)
         except Exception as error:
             found = told(error)
-            self._tests[view.name] = ConnectionTest(False, found.message, found.remedy)
+            self._tests[view.id] = ConnectionTest(False, found.message, found.remedy)
         self._show()
+
+    @on(LineTable.Selected)
+    @work
+    async def _open_user(self) -> None:
+        """The rotation that uses it; where several do, the one that is chosen."""
+        view, snapshot = self._here(), self._desk.snapshot
+        if view is None or snapshot is None:
+            return
+        users = [row for row in snapshot.rows if row.connection == view.name]
+        if not users:
+            self.notify(f"No rotation uses {one_line(view.name)} yet.")
+        elif len(users) == 1:
+            open_rotation(self.app, self._desk, users[0].id)
+        else:
+            chosen = await self.app.push_screen_wait(_users(view, users))
+            if chosen is not None:
+                open_rotation(self.app, self._desk, chosen["id"])
 
     @work
     async def action_remove(self) -> None:
@@ -150,11 +195,11 @@ class ConnectionsScreen(LeftOnce[None]):
         if not view.used_by and await self.app.push_screen_wait(question) != YES:
             return
         try:
-            await self._service.connections.remove(view.name)
+            await self._service.connections.remove(view.id)
         except Exception as error:
             await self.app.push_screen_wait(error_dialog("Not removed", told(error)))
         else:
-            self._tests.pop(view.name, None)
+            self._tests.pop(view.id, None)
         await self._load()
 
 
@@ -163,29 +208,43 @@ def _columns(width: int) -> list[Column]:
     return [*columns, Column("Tested", 12)] if width >= 96 else columns
 
 
-def _cells(view: ConnectionView, tests: dict[str, ConnectionTest | None]) -> tuple[Cell, ...]:
+def _cells(view: ConnectionView, tests: dict[str, ConnectionTest | float]) -> tuple[Cell, ...]:
     text, tone = _word(view, tests)
     number = len(view.used_by)
     used = f"{number} rotation{'' if number == 1 else 's'}" if number else "nobody"
     return (view.name, ""), (view.app_title, look.MUTED), (view.summary, ""), (used, look.MUTED), (text, tone)
 
 
-def _word(view: ConnectionView, tests: dict[str, ConnectionTest | None]) -> tuple[str, str]:
+def _users(view: ConnectionView, rows: list[RotationRow]) -> PickScreen:
+    """To choose from, by a part of the name."""
+
+    async def found(text: str) -> list[Pick]:
+        rest = [row for row in rows if text.lower() in row.name.lower()]
+        return [Pick(row.name, f"{row.environment} {row.path}", {"id": row.id}) for row in rest[:_MOST_USERS]]
+
+    return PickScreen(f"Rotations that use {view.name}", found, take="Open", leave="Back")
+
+
+def _word(view: ConnectionView, tests: dict[str, ConnectionTest | float]) -> tuple[str, str]:
     g = look.glyphs()
-    if view.name not in tests:
-        return "not tested", look.MUTED
-    found = tests[view.name]
+    found = tests.get(view.id)
     if found is None:
-        return f"{g.busy} logging in", look.BUSY
+        return "not tested", look.MUTED
+    if isinstance(found, float):
+        seconds = int(time.monotonic() - found)
+        return f"{g.busy} logging in{f' {seconds} s' if seconds else ''}", look.BUSY
     return (f"{g.healthy} works", look.GOOD) if found.ok else (f"{g.failed} fails", look.BAD)
 
 
-def _detail(view: ConnectionView, tests: dict[str, ConnectionTest | None]) -> Iterable[Content]:
+def _detail(view: ConnectionView, tests: dict[str, ConnectionTest | float]) -> Iterable[Content]:
     muted = look.STYLES[look.MUTED]
     yield Content.assemble((one_line(view.name), "bold"), plain(f"  {one_line(view.summary)}", muted))
     yield plain(one_line(view.description or "no description"), muted)
-    used = f"used by {', '.join(view.used_by)}" if view.used_by else "used by no rotation"
+    shown = ", ".join(view.used_by[:_USERS_SHOWN])
+    more = f" and {len(view.used_by) - _USERS_SHOWN} more" if len(view.used_by) > _USERS_SHOWN else ""
+    used = f"used by {shown}{more}" if view.used_by else "used by no rotation"
     yield plain(one_line(used))
     text, tone = _word(view, tests)
-    found = tests.get(view.name)
-    yield plain(one_line(f"{text}: {found.text} {found.remedy}" if found else text), look.STYLES[tone])
+    found = tests.get(view.id)
+    told_more = f"{text}: {found.text} {found.remedy}" if isinstance(found, ConnectionTest) else text
+    yield plain(one_line(told_more), look.STYLES[tone])

@@ -35,10 +35,17 @@ class PickScreen(ModalScreen[Fills | None], LeftOnce[Fills | None]):
         Binding("up", "move(-1)", "Previous", show=False, priority=True),
     ]
 
-    def __init__(self, what: str, ask: Callable[[str], Awaitable[list[Pick]]]) -> None:
-        """`ask` gets what was typed."""
+    def __init__(
+        self,
+        what: str,
+        ask: Callable[[str], Awaitable[list[Pick]]],
+        *,
+        take: str = "Take it",
+        leave: str = "Type it by hand",
+    ) -> None:
+        """`ask` gets what was typed; `take` and `leave` are on the buttons."""
         super().__init__()
-        self._what, self._ask = what, ask
+        self._what, self._ask, self._buttons = what, ask, (take, leave)
         self._found: list[Pick] = []
         self._wanted = Line(placeholder="part of its name")
         self._listed = OptionList(compact=True, markup=False, classes="picks")
@@ -52,8 +59,8 @@ class PickScreen(ModalScreen[Fills | None], LeftOnce[Fills | None]):
             yield self._state
             yield self._listed
             with Horizontal(classes="dialog--buttons"):
-                yield Push("Take it", "take")
-                yield Push("Type it by hand", "cancel")
+                yield Push(self._buttons[0], "take")
+                yield Push(self._buttons[1], "cancel")
 
     def on_mount(self) -> None:
         self._load("")
@@ -74,7 +81,8 @@ class PickScreen(ModalScreen[Fills | None], LeftOnce[Fills | None]):
             self._say(f"{glyphs().failed} {known.message} {known.remedy}".strip(), BAD)
             return
         self._show(found)
-        count = f"{len(found)} found" if found else "Nothing found; esc goes back to type it by hand."
+        leave = self._buttons[1].lower()
+        count = f"{len(found)} found" if found else f"Nothing found; esc: {leave}."
         self._say(f"{count}, enter takes the highlighted one" if found else count, MUTED)
 
     def _show(self, found: list[Pick]) -> None:

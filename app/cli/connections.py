@@ -26,6 +26,22 @@ def add(args: Namespace) -> int:
     return use(work)
 
 
+def edit(args: Namespace) -> int:
+    body = read_body(args.file)
+
+    async def work(service: Service) -> int:
+        edited = await service.connections.edit(args.name, body)
+        output.ignored(edited.ignored)
+        if args.json:
+            output.json_line({"appConnection": output.model_json(edited.connection)})
+        else:
+            tested = f": {edited.tested}" if edited.tested else ". How it logs in is as before."
+            output.line(output.clean(f"Changed {edited.connection.name}{tested}"))
+        return 0
+
+    return use(work)
+
+
 def show_all(args: Namespace) -> int:
     async def work(service: Service) -> int:
         if args.json:

@@ -37,6 +37,12 @@ the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
 variable (letters, digits and _) is an error that names it: no program starts
 with a part of its configuration."""
 
+_CONNECTION_EDIT_HELP = """\
+What the body leaves out stays, inside "credentials" too, passwords included;
+null removes what is optional. Another access is tried out before it is kept.
+
+  echo '{"credentials": {"host": "db2.example.com"}}' |
+      keyturn connections edit billing-db --file -"""
 _CHOICES_HELP = """\
 Nothing is changed. PARAMETERS is what goes into the body of rotations create.
 
@@ -181,6 +187,11 @@ def _connections(verbs: Subparsers) -> None:
     _verb(verbs, "connections", "list", "all connections")
     _named(_verb(verbs, "connections", "show", "one connection, without its secrets"))
     _named(_verb(verbs, "connections", "test", "log in with what is kept"))
+    edit = _verb(
+        verbs, "connections", "edit", "change what the body gives, once that logs in", epilog=_CONNECTION_EDIT_HELP
+    )
+    _named(edit)
+    _file(edit)
     choices = _verb(
         verbs, "connections", "choices", "what there is to rotate: IAM users, applications", epilog=_CHOICES_HELP
     )

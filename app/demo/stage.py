@@ -20,7 +20,7 @@ from app.demo.shop import Target
 from app.demo.shop_aws import aws_target, make_account
 from app.demo.shop_entra import begin_tenant
 from app.errors import KeyturnError
-from app.operations.connections import split
+from app.operations.access import split
 from app.settings import Settings, load_settings
 from providers.registry import connection_app
 from store import connections

@@ -6,27 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
-from pydantic.alias_generators import to_camel
-
-from app.contract import AppConnection, CreateConnection, known_part, validated
+from app.contract import AppConnection
 from app.errors import InUse, InvalidInput
+from app.operations import connection_edits
+from app.operations.access import log_in, parse, refuse_taken, split, taken
 from app.operations.context import Context, connection_by
 from app.rotation.redact import redact
 from app.views import ConnectionTest, ConnectionView
-from providers.base import ConnectionApp, Problem, TargetError
+from providers.base import Problem, TargetError
 from providers.registry import UnknownType, connection_app
 from store import connections, events
 from store.database import Tx
 from store.errors import Conflict
 from store.tables import Connection
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    body: CreateConnection
-    credentials: BaseModel
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,9 +35,9 @@ class Connections:
     async def add(self, app: str, data: Any) -> Added:
         """Validate, log in, keep. Raises InvalidInput, TargetError when the test fails (nothing is kept)."""
         kind = connection_app(app)
-        parsed = _parse(kind, data)
-        await self.context.store.aread(lambda tx: _refuse_taken(tx, parsed.body.name))
-        tested = await _log_in(kind, parsed.body.method, parsed.credentials)
+        parsed = parse(kind, data)
+        await self.context.store.aread(lambda tx: refuse_taken(tx, parsed.body.name))
+        tested = await log_in(kind, parsed.body.method, parsed.credentials)
         settings, secrets = split(parsed.credentials)
 
         def keep(tx: Tx) -> Connection:
@@ -67,20 +59,20 @@ class Connections:
         try:
             row = await self.context.store.awrite(keep)
         except Conflict:
-            raise InvalidInput([_taken(parsed.body.name)]) from None
+            raise InvalidInput([taken(parsed.body.name)]) from None
         return Added(document(row), tested, parsed.ignored)
 
     async def problems(self, app: str, data: Any) -> list[Problem]:
         """What is wrong with a body, without contacting anything; an unfinished one is checked as far as it goes."""
         found: list[Problem] = []
         try:
-            _parse(connection_app(app), data)
+            parse(connection_app(app), data)
         except InvalidInput as error:
             found = list(error.problems)
         name = data.get("name") if isinstance(data, Mapping) else None
         if isinstance(name, str) and all(problem.field != "name" for problem in found):
             try:
-                await self.context.store.aread(lambda tx: _refuse_taken(tx, name.strip().lower()))
+                await self.context.store.aread(lambda tx: refuse_taken(tx, name.strip().lower()))
             except InvalidInput as error:
                 found += error.problems
         return found
@@ -88,9 +80,45 @@ class Connections:
     async def try_out(self, app: str, data: Any) -> ConnectionTest:
         """Log in with credentials that are not kept. Raises InvalidInput."""
         kind = connection_app(app)
-        parsed = _parse(kind, data)
+        parsed = parse(kind, data)
         try:
-            return ConnectionTest(True, await _log_in(kind, parsed.body.method, parsed.credentials))
+            return ConnectionTest(True, await log_in(kind, parsed.body.method, parsed.credentials))
+        except TargetError as error:
+            return ConnectionTest(False, error.message, error.remedy)
+
+    async def edit(self, ref: str, data: Any) -> Added:
+        """Replace what `data` gives; what it leaves out stays. Another access is tried out before it is kept.
+
+        Raises NotFound, InvalidInput, Busy when somebody else changed it meanwhile, TargetError when the test fails.
+        """
+        edit = await self.context.store.aread(lambda tx: connection_edits.read(tx, ref, data))
+        tested = await log_in(edit.kind, edit.parsed.body.method, edit.parsed.credentials) if edit.access else ""
+
+        def keep(tx: Tx) -> Connection:
+            row = connection_edits.apply(tx, edit, self.context.clock())
+            if edit.changed:
+                self._event(tx, "update-app-connection", row.name, f"changed: {', '.join(edit.changed)}")
+            return row
+
+        try:
+            row = await self.context.store.awrite(keep)
+        except Conflict:
+            raise InvalidInput([taken(edit.parsed.body.name)]) from None
+        return Added(document(row), tested, edit.parsed.ignored)
+
+    async def edit_problems(self, ref: str, data: Any) -> list[Problem]:
+        """What is wrong with an edit, without contacting anything."""
+        try:
+            await self.context.store.aread(lambda tx: connection_edits.read(tx, ref, data))
+        except InvalidInput as error:
+            return list(error.problems)
+        return []
+
+    async def try_edit(self, ref: str, data: Any) -> ConnectionTest:
+        """Log in as the edited connection would, and keep nothing. Raises NotFound, InvalidInput."""
+        edit = await self.context.store.aread(lambda tx: connection_edits.read(tx, ref, data))
+        try:
+            return ConnectionTest(True, await log_in(edit.kind, edit.parsed.body.method, edit.parsed.credentials))
         except TargetError as error:
             return ConnectionTest(False, error.message, error.remedy)
 
@@ -140,7 +168,7 @@ class Connections:
 
         return await self.context.store.awrite(gone)
 
-    def _event(self, tx: Tx, action: str, subject: str) -> None:
+    def _event(self, tx: Tx, action: str, subject: str, message: str = "") -> None:
         events.append(
             tx,
             at=self.context.clock(),
@@ -148,21 +176,8 @@ class Connections:
             action=action,
             result="success",
             subject=subject,
+            message=message,
         )
-
-
-def split(credentials: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
-    """The public and the secret fields, under their documented names; secrets that are not given are left out."""
-    settings: dict[str, Any] = {}
-    secrets: dict[str, str] = {}
-    for name, info in type(credentials).model_fields.items():
-        value = getattr(credentials, name)
-        key = info.alias or to_camel(name)
-        if isinstance(value, SecretStr):
-            secrets[key] = value.get_secret_value()
-        elif value is not None:
-            settings[key] = value
-    return settings, secrets
 
 
 def document(row: Connection) -> AppConnection:
@@ -176,48 +191,6 @@ def document(row: Connection) -> AppConnection:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-async def _log_in(kind: ConnectionApp, method: str, credentials: BaseModel) -> str:
-    target = kind.open(method, credentials)
-    hidden = split(credentials)[1].values()
-    try:
-        return await target.test()
-    except TargetError as error:
-        error.message, error.remedy = redact(error.message, hidden), redact(error.remedy, hidden)
-        raise
-    finally:
-        await target.close()
-
-
-def _parse(kind: ConnectionApp, data: Any) -> _Parsed:
-    if not isinstance(data, Mapping):
-        raise InvalidInput([Problem("body", "must be a JSON object")])
-    problems: list[Problem] = []
-    ignored: list[str] = []
-    known = known_part(CreateConnection, data, ignored)
-    body = validated(CreateConnection, known, "", problems)
-    credentials, method, given = None, known.get("method"), known.get("credentials")
-    if isinstance(method, str):
-        model = kind.methods.get(method.strip())
-        if model is None:
-            problems.append(Problem("method", f"must be one of: {', '.join(kind.methods)}"))
-        elif isinstance(given, Mapping):
-            given = known_part(model, given, ignored, "credentials.")
-            credentials = validated(model, given, "credentials", problems)
-    if problems or body is None or credentials is None:
-        raise InvalidInput(problems, ignored)
-    return _Parsed(body, credentials, tuple(ignored))
-
-
-def _refuse_taken(tx: Tx, name: str) -> None:
-    found = connections.find(tx, name)
-    if found is not None and found.name == name:
-        raise InvalidInput([_taken(name)])
-
-
-def _taken(name: str) -> Problem:
-    return Problem("name", f"a connection named {name} exists already")
 
 
 def _view(tx: Tx, row: Connection) -> ConnectionView:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.ground import Ground, done, keyturn
+from tests.cli.ground import Ground, Ran, done, keyturn
 from tests.cli.test_output import RFC3339
 
 MISSING_APP = "There is no connection app 'oracle'. Known: aws, azure-client-secrets, postgres"
@@ -138,3 +138,62 @@ def test_an_unknown_name_exits_3(ready: Path, verb: str) -> None:
     ran = keyturn("connections", verb, "nobody")
     assert (ran.code, ran.out) == (3, "")
     assert "There is no connection 'nobody'" in ran.err
+
+
+def test_an_edit_changes_what_it_gives_once_that_logs_in(connected: Ground) -> None:
+    def edit(body: object, *more: str) -> Ran:
+        return keyturn("connections", "edit", "my-pg-connection", "--file", "-", *more, stdin=json.dumps(body))
+
+    before = done("connections", "show", "my-pg-connection", "--json").json["appConnection"]
+    renamed = edit({"name": "renamed", "description": "for billing", "odd": 1}, "--json")
+    assert renamed.json["appConnection"] == before | {
+        "name": "renamed",
+        "description": "for billing",
+        "updatedAt": renamed.json["appConnection"]["updatedAt"],
+    }
+    assert "ignored, since nobody reads them: odd" in renamed.err
+    back = keyturn("connections", "edit", "renamed", "--file", "-", stdin='{"name": "my-pg-connection"}')
+    assert back.out == "Changed my-pg-connection. How it logs in is as before.\n"
+
+    other = connected.pg.create_role("other_admin", "another-password-9", options="LOGIN CREATEROLE")
+    refused = edit({"credentials": {"username": other}})
+    assert refused.code == 1, "the password that stayed is another user's"
+    assert other in refused.err
+    assert (
+        done("connections", "show", "my-pg-connection", "--json").json["appConnection"]["credentials"]
+        == (before["credentials"])
+    )
+    changed = edit({"credentials": {"username": other, "password": "another-password-9", "caCertificate": None}})
+    assert (
+        changed.out
+        == f"Changed my-pg-connection: PostgreSQL {connected.pg.server.version} at {address(connected)}, no TLS\n"
+    )
+    assert done("connections", "test", "my-pg-connection").code == 0
+    summary = f"{other}@{address(connected)}/{connected.pg.database}"
+    assert done("connections", "list").lines[0][3] == summary
+
+    for body, complaint in [
+        ({"app": "aws"}, "app: can't be changed: my-pg-connection leads to postgres"),
+        ({"credentials": {"port": 0}}, "credentials.port: must be at least 1"),
+        ({"method": "by-magic"}, "method: must be one of: username-and-password"),
+        ([], "body: must be a JSON object"),
+    ]:
+        ran = edit(body)
+        assert (ran.code, ran.out) == (2, "")
+        assert complaint in ran.err
+    told = [line[2:] for line in done("events", "--filter", "update-app-connection").lines]
+    assert told[0] == ["update-app-connection", "success", "my-pg-connection", "changed: credentials"]
+    assert "another-password-9" not in changed.said + refused.said + str(told)
+
+
+def test_an_edit_never_makes_a_rotation_rotate_the_connection_itself(connected: Ground) -> None:
+    connected.create()
+    user = connected.users[0]
+    values = connected.published()
+    credentials = {"username": user, "password": values["POSTGRES_DB_PASSWORD"]}
+    ran = keyturn(
+        "connections", "edit", "my-pg-connection", "--file", "-", stdin=json.dumps({"credentials": credentials})
+    )
+    assert ran.code == 2
+    assert f"Rotation my-pg-rotation: {user} is the connection's own user" in ran.err
+    assert done("connections", "test", "my-pg-connection").code == 0
