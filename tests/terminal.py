@@ -106,6 +106,10 @@ class Terminal:
         while mark not in tail and time.monotonic() < end and self.read(at_most):
             tail = tail[-len(mark) :] + self.chunks[-1][1]
 
+    def moment(self, number: int) -> float:
+        """When a chunk came, by `time.perf_counter`."""
+        return self._start + self.chunks[number][0]
+
     def display(self) -> list[str]:
         """The lines of the screen, after all that was read."""
         self._feed(len(self.chunks))

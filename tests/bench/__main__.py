@@ -43,7 +43,7 @@ def main() -> int:
                     failed = True
                     traceback.print_exc()
     print(table(comparisons))
-    print("Medians in milliseconds, with the least and the most; both sides in turn, in the same run.")
+    print("Medians, in milliseconds unless it says MiB, with the least and the most; all in turn, in the same run.")
     if others.share > 0.1:
         print(f"Other programs kept {others.share:.0%} of the processors busy meanwhile: run it again when they rest.")
     return 1 if failed else 0

@@ -90,7 +90,7 @@ def _processor_seconds() -> tuple[float, float, float]:
 
 def table(comparisons: list[Comparison]) -> str:
     """All in one table: medians, with the least and the most in brackets."""
-    heads = ("what", "ours ms", "floor ms", "floor is", "ratio", "budget", "")
+    heads = ("what", "ours", "floor", "floor is", "ratio", "budget", "")
     rows = [
         (c.what, _spread(c.ours), _spread(c.floor), c.floor_is, f"{c.ratio:.2f}", _number(c.budget), c.verdict)
         for c in comparisons
