@@ -362,7 +362,7 @@ class AttemptRun:
             await recording
 
     def _telling(self, step: str) -> contextlib.AbstractContextManager[Telling]:
-        return telling(self.around, self.row, step)
+        return telling(self.around, self.row, step, self._identity)
 
 
 async def who_uses(around: Surroundings, slot: int) -> tuple[str, bool]:

@@ -88,9 +88,9 @@ def tell(around: Surroundings, row: Attempt, identity: str, timing: Telling, sta
 
 
 @contextlib.contextmanager
-def telling(around: Surroundings, row: Attempt, step: str) -> Iterator[Telling]:
-    """Tell the listener that a step starts, and how it ended."""
-    timing, identity = Telling(step, around.clock()), identity_of(around, row)
+def telling(around: Surroundings, row: Attempt, step: str, identity: str | None = None) -> Iterator[Telling]:
+    """Tell the listener that a step starts, and how it ended. `identity` is worked out unless it is given."""
+    timing, identity = Telling(step, around.clock()), identity or identity_of(around, row)
     tell(around, row, identity, timing, "started")
     reached(f"{step}.before")
     try:
