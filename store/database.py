@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -18,9 +18,9 @@ from sqlmodel import Session, SQLModel
 
 from store import engines, failures, sealing
 from store.engines import db_epoch
-from store.errors import WrongKey
+from store.errors import StoreError, WrongKey
 from store.failures import translated
-from store.keyring import KeyPlaces, KeySource, load_key_ring
+from store.keyring import KeyPlaces, KeySource, load_key_ring, stamp_of
 from store.sealing import KeyRing, Place
 from store.setup import Opened, prepare, recognise, vouched
 
@@ -103,6 +103,7 @@ class Store:
         self.created = opened.created
         self._key = opened.key
         self._places = places
+        self._stamp = stamp_of(opened.key.source)
         self._busy_timeout = busy_timeout
         self._readers = engine.execution_options(**engines.READING[self.dialect])
         # SQLite has one writer at a time; queueing for it is fairer to our own threads than its polling.
@@ -139,6 +140,7 @@ class Store:
         try:
             connection.execution_options(**options)
             with connection.begin():
+                self._follow_key()
                 yield connection
             if self._writer is not None:
                 self._kept = connection
@@ -165,6 +167,14 @@ class Store:
             vouched(connection, key, self.location)
         self._key = key
         return True
+
+    def _follow_key(self) -> None:
+        """Seal with a new key as soon as the file holds one. What else may be wrong with it, a start will say."""
+        stamp = stamp_of(self._key.source)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            with suppress(StoreError):
+                self.reload_keys()
 
     def close(self) -> None:
         """Waits for what is running."""

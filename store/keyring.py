@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import enum
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ import shlex
 import signal
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,6 +100,40 @@ def replace_key_file(path: Path, ring: KeyRing) -> None:
         _write_new(draft, format_key_ring(ring))
         draft.replace(path)
         _sync_directory(path.parent)
+    except OSError as error:
+        raise _file_trouble(path, "written", error) from None
+
+
+def stamp_of(source: KeySource) -> object:
+    """Something else as soon as another file stands where the key came from."""
+    if source.path is None:
+        return None
+    try:
+        status = source.path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+@contextlib.contextmanager
+def changing_key_file(path: Path) -> Iterator[bool]:
+    """Whether nobody else is about to change this key file; two at once would lose the key of one of them."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def write_key_file(path: Path, ring: KeyRing) -> bool:
+    """A key file that was not there before; False when there is one. Raises KeyUnusable."""
+    try:
+        return _place(format_key_ring(ring), path)
     except OSError as error:
         raise _file_trouble(path, "written", error) from None
 

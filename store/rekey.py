@@ -37,6 +37,26 @@ def rewrap_some(tx: Tx, limit: int) -> int:
     return done
 
 
+def sealed_with(tx: Tx) -> dict[str, int]:
+    """How many values each key wraps; a former one that the store still asks for is there even with none."""
+    counts = dict.fromkeys([tx.keys.primary, *tx.session.scalars(select(col(Canary.key_id)))], 0)
+    for kid in {*tx.keys.keys, *counts}:
+        found = sum(_wrapped(tx, kid, table, name) for table, names in _sealed_columns() for name in names)
+        if found or kid in counts:
+            counts[kid] = found
+    return counts
+
+
+def _wrapped(tx: Tx, kid: str, table: Table, name: str) -> int:
+    query = select(func.count()).select_from(table).where(_header(table.c[name], kid) == sealing.header_of(kid))
+    return tx.session.scalar(query) or 0
+
+
+def unfinished(tx: Tx) -> bool:
+    """Whether something in the store still needs another key than the primary one."""
+    return set(sealed_with(tx)) != {tx.keys.primary}
+
+
 def forget(tx: Tx, kid: str) -> None:
     """Stop asking for a former key. Conflict while a value still needs it."""
     if kid == tx.keys.primary:

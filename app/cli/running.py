@@ -19,12 +19,15 @@ from app.settings import load_settings
 T = TypeVar("T")
 
 
-def use(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Run `work` with the service. SIGINT and SIGTERM cancel it, which parks a running attempt."""
+def use(work: Callable[[Service], Awaitable[T]], *, as_it_is: bool = False) -> T:
+    """Run `work` with the service. SIGINT and SIGTERM cancel it, which parks a running attempt.
+
+    `as_it_is`: for a look; the store is neither created nor migrated.
+    """
     settings = load_settings(os.environ)
     with logs.kept(settings.log_file) as log:
         try:
-            service = open_service(settings, actor())
+            service = open_service(settings, actor(), as_it_is=as_it_is)
             return asyncio.run(_session(service, work))
         except asyncio.CancelledError:
             raise Terminated from None

@@ -36,6 +36,25 @@ after the backup was made, the backup does not know.
   keyturn restore /mnt/backup/keyturn-2026-11-21.db --yes"""
 
 
+_KEY_HELP = """\
+The key seals every value in the store; it is never printed. keyturn key rotate
+makes a new one and moves everything to it, while others go on working. The
+former keys stay in the ring, so that older backups can still be restored.
+
+  keyturn key show
+  keyturn key rotate"""
+_ROTATE_HELP = """\
+Killed at any moment, it is finished by running it once more: the ring holds
+both keys until all has moved, and every value opens meanwhile. Afterwards make
+a new copy of the key file.
+
+A key that comes from KEYTURN_KEY, KEYTURN_KEY_COMMAND or a systemd credential
+cannot be replaced from here; nor can the copies of a key file on other machines
+that share a store in PostgreSQL. There it takes two steps:
+
+  keyturn key rotate --to /run/user/1000/new-ring
+  (put its content where the key comes from, on every machine)
+  keyturn key rotate"""
 _REPORT_HELP = """\
 One line for each credential: rotation, type, connection, project, environment,
 path, identity, slot, state, issued at, age in days, interval, whether it is as
@@ -54,6 +73,7 @@ def add(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
     _doctor(commands, whole)
     _backup(commands)
     _report(commands)
+    _key(commands)
 
 
 def _doctor(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
@@ -86,6 +106,17 @@ def _report(commands: Subparsers) -> None:
     report.add_argument("--format", choices=_REPORT_FORMATS, help="table unless given; --json is --format json")
     report.add_argument("--project", metavar="P", help="only those of this project (id or slug)")
     report.set_defaults(handler="report:show")
+
+
+def _key(commands: Subparsers) -> None:
+    about = "where the store's key comes from, and a new one"
+    key = commands.add_parser("key", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=_KEY_HELP)
+    verbs = key.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    show = _command(verbs, "show", "where it comes from and its id; never the key", "  keyturn key show --json")
+    show.set_defaults(handler="key:show")
+    rotate = _command(verbs, "rotate", "make a new key and move everything to it", _ROTATE_HELP)
+    rotate.add_argument("--to", metavar="FILE", help="only write a ring with a new key to FILE; see below")
+    rotate.set_defaults(handler="key:rotate")
 
 
 def _command(commands: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:

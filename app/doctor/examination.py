@@ -63,6 +63,7 @@ async def _inside(service: Service, deadline: float) -> list[Check]:
         found = await asyncio.gather(
             look(
                 lambda tx: [
+                    storage.key_ring(tx),
                     storage.sealed_values(tx),
                     storage.clock(tx, context),
                     *storage.backups(tx, context.clock()),

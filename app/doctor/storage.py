@@ -81,6 +81,13 @@ def sealed_values(tx: Tx) -> Check:
     )
 
 
+def key_ring(tx: Tx) -> Check:
+    if not rekey.unfinished(tx):
+        return Check("key ring", PASSED, "everything is sealed with the present key")
+    text = "a new key was made, and not everything has moved to it yet"
+    return Check("key ring", WARNING, text, "Finish that: keyturn key rotate")
+
+
 def backups(tx: Tx, now: datetime) -> list[Check]:
     """Whether there is one that is not too old, once there is something to lose."""
     if not rotations.list_all(tx):
