@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 POLL = 0.4
 """How often to look whether another process changed the store, in seconds."""
+BREATH = 2
+"""After a snapshot, how many times as long as it took nothing is read: a large store does not take all there is."""
 OLDEST = timedelta(seconds=15)
 """Some states come with time alone (due soon, overdue): no snapshot is shown for longer."""
 
-ROTATE, DELETE = "rotate", "delete"
+ROTATE, DELETE, EDIT, EMERGENCY = "rotate", "delete", "edit", "emergency"
 _HELD = (Status.ROTATING, Status.CREATING, Status.DELETING)
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -60,6 +63,8 @@ class Desk:
         """The snapshot is new, or the trouble."""
         self.moved: Signal[Work] = Signal(owner, "moved")
         """A piece of work went on or ended."""
+        self._free_from = 0.0
+        """Before this moment of the monotonic clock no snapshot is read."""
         self.works: dict[str, Work] = {}
         """The newest work on each rotation, by its id."""
         self._spawn = spawn
@@ -92,6 +97,15 @@ class Desk:
         """Rotate now. A rotation that this process is at work on already is watched instead."""
         return self._begin(rotation_id, name, ROTATE, self.service.rotations.rotate(rotation_id, self._told))
 
+    def emergency(self, rotation_id: str, name: str) -> Work:
+        """Renew both credentials now; what this process does already is watched instead."""
+        call = self.service.emergencies.renew(rotation_id, self._told)
+        return self._begin(rotation_id, name, EMERGENCY, call)
+
+    def edit(self, rotation_id: str, name: str, body: Mapping[str, Any]) -> Work:
+        """Apply an edit, at the target too when it changes who is rotated."""
+        return self._begin(rotation_id, name, EDIT, self.service.edits.edit(rotation_id, body, self._told))
+
     def delete(self, rotation_id: str, name: str, *, revoke: bool, delete_secrets: bool) -> Work:
         work = self.service.rotations.delete(
             rotation_id, revoke=revoke, delete_secrets=delete_secrets, listener=self._told
@@ -113,7 +127,7 @@ class Desk:
 
     def _begin(self, rotation_id: str, name: str, verb: str, call: Coroutine[Any, Any, object]) -> Work:
         current = self.works.get(rotation_id)
-        if self._stop.is_set() or (current is not None and current.running and verb == ROTATE):
+        if self._stop.is_set() or (current is not None and current.running and verb != DELETE):
             call.close()
             return current or Work(rotation_id, name, verb, by_hand=True, running=False)
         work = self.works[rotation_id] = Work(rotation_id, name, verb, by_hand=True)
@@ -179,6 +193,7 @@ class Desk:
             while not self._stop.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._dirty.wait(), POLL)
+                await asyncio.sleep(self._free_from - time.monotonic())
                 if await asyncio.to_thread(watch.changed) or self._dirty.is_set() or self._outdated():
                     await self._take_snapshot()
         finally:
@@ -190,7 +205,10 @@ class Desk:
     async def _take_snapshot(self) -> None:
         self._dirty.clear()
         before = {work.rotation_id: len(work.steps) for work in self.works.values() if work.running}
-        self.snapshot, self.trouble = await self.service.rotations.snapshot(), None
+        began = time.monotonic()
+        self.snapshot, self.trouble = await self.service.rotations.snapshot(self.snapshot), None
+        ended = time.monotonic()
+        self._free_from = ended + min((ended - began) * BREATH, POLL)
         held = {row.id for row in self.snapshot.rows if row.status in _HELD}
         for rotation_id, steps in before.items():
             work = self.works[rotation_id]

@@ -10,8 +10,8 @@ from screens import look
 from screens.dashboard.arranging import Order
 from screens.widgets.line_table import Cell, Column
 
-_WITH_LAST, _WITH_TYPE, _WITH_WHOLE_TYPE = 96, 112, 140
-"""From how many columns on the last result, then the type and the exact next run, have a column of their own."""
+_WITH_ACTIVE, _WITH_LAST, _WITH_TYPE, _WITH_WHOLE_TYPE = 72, 96, 112, 140
+"""From how many columns on who is active, the last result, the type and the exact next run have a column."""
 _ORDERED = {Order.NAME: "Rotation", Order.NEXT: "Next run", Order.LAST: "Last run"}
 
 
@@ -20,7 +20,9 @@ def columns(width: int, order: Order = Order.URGENCY) -> list[Column]:
     found = [Column("Status", 10), Column("Rotation", 16, 4)]
     if width >= _WITH_TYPE:
         found.append(Column("Type", 22 if width >= _WITH_WHOLE_TYPE else 10))
-    found += [Column("Place", 10, 3), Column("Active", 10, 3)]
+    found.append(Column("Place", 10, 3))
+    if width >= _WITH_ACTIVE:
+        found.append(Column("Active", 10, 3))
     found.append(Column("Next run", 29 if width >= _WITH_TYPE else 11))
     if width >= _WITH_LAST:
         found.append(Column("Last run", 12))
@@ -36,7 +38,9 @@ def cells(row: RotationRow, now: datetime, width: int, several_projects: bool) -
     if width >= _WITH_TYPE:
         title = row.type_title
         found.append((title if width >= _WITH_WHOLE_TYPE else title.partition(" ")[0], look.MUTED))
-    found += [(place, ""), (row.active_identity or "none yet", "" if row.active_identity else look.MUTED)]
+    found.append((place, ""))
+    if width >= _WITH_ACTIVE:
+        found.append((row.active_identity or "none yet", "" if row.active_identity else look.MUTED))
     if row.next_at is None:
         found.append(("not by itself" if width >= _WITH_TYPE else "never", look.MUTED))
     elif width >= _WITH_TYPE:

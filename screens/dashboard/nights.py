@@ -13,7 +13,9 @@ from textual.widgets import Static
 
 from app.rotation.nights import DAYS, Night, crowded, nights
 from screens import look
+from screens.dashboard.columns import cells, columns
 from screens.leaving import LeftOnce
+from screens.pages import open_rotation
 from screens.text import one_line
 from screens.widgets.bars import KeyBar, TitleBar, rule
 from screens.widgets.line_table import Cell, Column, LineTable
@@ -105,8 +107,52 @@ class NightsScreen(LeftOnce[None]):
         room = max((self._names.size.height - 1) * (self._names.content_size.width - 2), 20)
         self._names.update(Content.assemble((head, "bold"), "\n", _fitted(names, number, room)), layout=False)
 
+    @on(LineTable.Selected)
+    def _open(self) -> None:
+        if (night := self._table.cursor_row) is not None and night.rows:
+            self.app.push_screen(NightScreen(self._desk, night))
+
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_names)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+class NightScreen(LeftOnce[None]):
+    """The rotations of one night, as they were when it was opened."""
+
+    HELP = "The rotations that run in this night, the first to run first. Enter opens the one under the cursor."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("escape,q", "back", "Back", tooltip="Back to all nights"),
+    ]
+
+    def __init__(self, desk: Desk, night: Night) -> None:
+        super().__init__()
+        self._desk, self._night = desk, night
+        self._table: LineTable[RotationRow] = LineTable(columns(80), key=lambda row: row.id, cells=self._cells)
+
+    def compose(self) -> ComposeResult:
+        number = len(self._night.rows)
+        yield TitleBar(f"{self._night.day:%A, %d %B %Y}", f"{number} run{'' if number == 1 else 's'}")
+        yield self._table
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._table.focus()
+        self._table.set_rows(self._night.rows)
+        self.set_interval(1.0, self._table.redraw)
+
+    def on_resize(self) -> None:
+        self._table.set_columns(columns(self.size.width))
+
+    def _cells(self, row: RotationRow) -> tuple[Cell, ...]:
+        return cells(row, self._desk.now(), self.size.width, several_projects=True)
+
+    @on(LineTable.Selected)
+    def _open(self, event: LineTable.Selected) -> None:
+        open_rotation(self.app, self._desk, event.key)
 
     def action_back(self) -> None:
         self.dismiss(None)
