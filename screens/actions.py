@@ -8,6 +8,7 @@ from textual.app import App
 
 from app.views import RotationDetail, RotationRow
 from screens import guarding
+from screens.desk import EMERGENCY
 from screens.dialogs import YES, DeleteDialog, confirmation, error_dialog
 from screens.progress import ProgressScreen
 from screens.text import one_line
@@ -31,6 +32,25 @@ async def rotate(app: App[int], desk: Desk, row: RotationRow) -> None:
     if await app.push_screen_wait(question) != YES:
         return
     await app.push_screen_wait(ProgressScreen(desk, desk.rotate(row.id, row.name)))
+
+
+async def emergency(app: App[int], desk: Desk, row: RotationRow) -> None:
+    """Ask for its name, renew both credentials, and show the report; what is under way already is shown at once."""
+    from screens.rotation_page.emergency import EmergencyDialog, report_screen
+
+    work = desk.works.get(row.id)
+    if work is not None and work.running and work.verb != EMERGENCY:
+        await app.push_screen_wait(ProgressScreen(desk, work))
+        if work.running:
+            return
+    if work is None or not work.running:
+        detail = await detail_of(app, desk, row)
+        if detail is None or not await app.push_screen_wait(EmergencyDialog(detail)):
+            return
+        work = desk.emergency(row.id, row.name)
+    await app.push_screen_wait(ProgressScreen(desk, work))
+    if work.verb == EMERGENCY and not work.running and work.error is None:
+        await app.push_screen_wait(report_screen(desk, row))
 
 
 async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Button, Static
 
 from app.views import Progress
 from screens import look
-from screens.desk import DELETE
+from screens.desk import DELETE, EDIT, EMERGENCY, ROTATE
 from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 
@@ -28,8 +28,16 @@ STEPS = {
     "verify": "log in with it",
     "publish": "write it into the secrets",
     "retire": "remove the one it replaces",
+    "sessions": "end what the former one opened",
 }
 _EXPECTED = ("plan", "issue", "verify", "publish")
+_WORDS = {
+    ROTATE: ("Rotating", "Under way.", "Done: the new credential logs in and is published."),
+    DELETE: ("Deleting", "Deleting.", "Deleted."),
+    EDIT: ("Changing", "Under way.", "Done: everything is changed."),
+    EMERGENCY: ("Renewing both of", "Under way.", "Done: both credentials are new. Close this for the report."),
+}
+"""What the window, what is under way, and what came of it are called, by verb."""
 
 
 class ProgressScreen(ModalScreen[None], LeftOnce[None]):
@@ -45,8 +53,7 @@ class ProgressScreen(ModalScreen[None], LeftOnce[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog", can_focus=False) as box:
-            verb = "Deleting" if self._work.verb == DELETE else "Rotating"
-            box.border_title = Content(f"{verb} {one_line(self._work.name)}")
+            box.border_title = Content(f"{_WORDS[self._work.verb][0]} {one_line(self._work.name)}")
             yield self._body
             with Horizontal(classes="dialog--buttons"):
                 yield self._leave
@@ -91,7 +98,7 @@ def _lines(work: Work, now: datetime) -> list[Content]:
                     plain(f"   {look.glyphs().warning} {one_line(steps[name].message)}", look.STYLES[look.WARN])
                 )
         lines.append(Content())
-    if not attempts and work.verb != DELETE:
+    if not attempts and work.verb in (ROTATE, EMERGENCY):
         lines += [step_line(name, None, now) for name in _EXPECTED]
         lines.append(Content())
     return [*lines, *_ending(work)]
@@ -118,11 +125,9 @@ def step_line(step: str, progress: Progress | None, now: datetime) -> Content:
 def _ending(work: Work) -> list[Content]:
     g = look.glyphs()
     if work.running:
-        what = "Deleting." if work.verb == DELETE else "Under way."
-        return [plain(f"{what} Leaving this window does not stop it.", look.STYLES[look.MUTED])]
+        return [plain(f"{_WORDS[work.verb][1]} Leaving this window does not stop it.", look.STYLES[look.MUTED])]
     if work.error is None:
-        done = "Deleted." if work.verb == DELETE else "Done: the new credential logs in and is published."
-        return [plain(f"{g.healthy} {done}", look.STYLES[look.GOOD])]
+        return [plain(f"{g.healthy} {_WORDS[work.verb][2]}", look.STYLES[look.GOOD])]
     lines = [plain(f"{g.failed} {work.error.message}", look.STYLES[look.BAD])]
     if work.error.remedy:
         lines.append(plain(work.error.remedy))

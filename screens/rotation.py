@@ -47,6 +47,8 @@ class RotationScreen(LeftOnce[None]):
         Binding("v", "reveal", "Reveal", tooltip="Show the secrets for 30 s, or hide them"),
         Binding("p", "pause", "Pause", tooltip="Switch auto-rotation off"),
         Binding("p", "resume", "Resume", tooltip="Switch auto-rotation on"),
+        Binding("l", "plan", "Plan", tooltip="What the next rotation would do, and whether it may"),
+        Binding("X", "emergency", "Emergency", tooltip="Renew both credentials now, and end what uses the old ones"),
         Binding("d", "delete", "Delete"),
         Binding("g", "guard", "Guard", tooltip="What a run does when the old credential is still in use", show=False),
         Binding("question_mark,f1", "app.help", "Help"),
@@ -189,7 +191,7 @@ class RotationScreen(LeftOnce[None]):
         if action == "heal":
             drifted = any(check.ok is False for check in self._checks.values())
             return drifted and self.detail is not None and self.detail.restorable
-        if action in ("rotate", "check", "reveal", "delete", "guard"):
+        if action in ("rotate", "check", "reveal", "delete", "guard", "plan", "emergency"):
             return self.detail is not None
         return True
 
@@ -208,6 +210,17 @@ class RotationScreen(LeftOnce[None]):
     async def action_rotate(self) -> None:
         if self.detail is not None:
             await actions.rotate(self.app, self._desk, self.detail.row)
+
+    @work
+    async def action_emergency(self) -> None:
+        if self.detail is not None:
+            await actions.emergency(self.app, self._desk, self.detail.row)
+
+    def action_plan(self) -> None:
+        from screens.rotation_page.plan import plan_screen
+
+        if self.detail is not None:
+            self.app.push_screen(plan_screen(self._desk, self.detail.row))
 
     @work
     async def action_pause(self) -> None:

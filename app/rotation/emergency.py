@@ -120,13 +120,12 @@ async def _end_those_of(around: Surroundings, provider: Disconnecting, row: Atte
 
 def _sentence(found: Disconnected) -> str:
     ended = guard.listed(found.ended)
-    said = f"ended: {ended}" if ended else "no session of the former credential was open"
+    said = f"ended: {ended}" if ended else ""
     left = guard.listed(found.left)
     if left:
         said = f"{said}; still open: {left}" if ended else f"still open: {left}"
-    elif found.reason and not ended:
-        said = "it is unclear which sessions are open"
-    return f"{said}. {found.reason} {found.remedy}".rstrip() if found.reason else said
+    parts = (f"{said}." if said and found.reason else said, found.reason, found.remedy)
+    return " ".join(part for part in parts if part)
 
 
 def _as_json(found: Disconnected) -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""What belongs to the page of one rotation: its parts, and what is opened from it."""
