@@ -35,7 +35,7 @@ class CountsBar(TitleBar):
             return super().render()
         room, head = self.content_size.width, Content.styled("Keyturn", "bold $primary")
         right = Content.styled(self._right, look.STYLES[look.MUTED])
-        lefts = [Content.assemble(head, "  ", text) for text in _told(self._counts)]
+        lefts = [Content.assemble(head, "  ", text) for text in told(self._counts)]
         for text in lefts:
             if text.cell_length + right.cell_length + 2 <= room:
                 return Content.assemble(text.pad_right(room - right.cell_length - text.cell_length), right)
@@ -51,8 +51,8 @@ class CountsBar(TitleBar):
         return self._right.startswith(look.glyphs().warning)
 
 
-def _told(counts: dict[Status, int]) -> Iterable[Content]:
-    """The longest first."""
+def told(counts: dict[Status, int]) -> Iterable[Content]:
+    """In ever fewer words."""
     number = sum(counts.values())
     yield _line(f"{number} rotation{'' if number == 1 else 's'}", counts, set(counts))
     yield _line(f"{number}", counts, set(counts))

@@ -44,10 +44,11 @@ def _number(count: int, step: int) -> str:
 
 
 def _most(nights: Sequence[Night], counts: list[int], room: int) -> Content:
-    """The fullest one, in words, where there is room for them."""
+    """The fullest one, in as many words as there is room for."""
     most = max(counts)
-    text = f"  most {most}, {nights[counts.index(most)].day:%d %b}" if most else ""
-    return Content.styled(text if len(text) <= room else "", look.STYLES[look.MUTED])
+    number = f"  most {most}"
+    texts = [f"{number}, {nights[counts.index(most)].day:%d %b}", number, ""] if most else [""]
+    return Content.styled(next(text for text in texts if len(text) <= max(room, 0)), look.STYLES[look.MUTED])
 
 
 def _axis(days: Sequence[date], marked: int | None, step: int) -> Content:
