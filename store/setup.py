@@ -13,11 +13,9 @@ from sqlmodel import Session, col
 from store import engines, failures
 from store.errors import KeyMissing, SealBroken, StoreNewer, StoreUnavailable, WrongKey
 from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
+from store.revision import HEAD
 from store.sealing import KeyRing, Place, seal, unseal
 from store.tables import Canary, Environment, Folder, Project
-
-HEAD = "0002"
-"""The newest migration; a test holds it against the tree."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x6B657974  # "keyt"

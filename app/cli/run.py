@@ -9,10 +9,9 @@ from argparse import Namespace
 from typing import NoReturn
 
 from app.cli import output
-from app.cli.export import refuse_unfit
-from app.cli.running import use
+from app.cli.reading import values_at
 from app.cli.secrets import place_of
-from app.service import Service
+from app.deliver.formats import refuse_unfit
 
 NOT_RUNNABLE, NOT_FOUND = 126, 127
 _OURS_ALONE = (b"KEYTURN_KEY",)
@@ -20,12 +19,9 @@ _OURS_ALONE = (b"KEYTURN_KEY",)
 
 
 def run(args: Namespace) -> int:
-    async def values(service: Service) -> dict[str, str]:
-        found = await service.secrets.values(place_of(args))
-        refuse_unfit(found, "a program's environment")
-        return found
-
-    published = {name.encode(): value.encode() for name, value in use(values).items()}
+    values = values_at(place_of(args))
+    refuse_unfit(values, "a program's environment")
+    published = {name.encode(): value.encode() for name, value in values.items()}
     inherited = {name: value for name, value in os.environb.items() if name not in _OURS_ALONE}
     try:
         _become(args.program, {**inherited, **published})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
-from app.cli import output
-from app.cli.running import use
+from app.cli import output, reading
 from app.errors import UsageError
-from app.service import Service
 from app.views import Place
+
+if TYPE_CHECKING:
+    from app.service import Service
 
 
 def place_of(args: Namespace) -> Place:
@@ -16,6 +18,8 @@ def place_of(args: Namespace) -> Place:
 
 
 def show_all(args: Namespace) -> int:
+    from app.cli.running import use
+
     async def work(service: Service) -> int:
         views = await service.secrets.names(place_of(args))
         if args.json:
@@ -32,26 +36,19 @@ def show_all(args: Namespace) -> int:
 
 
 def get(args: Namespace) -> int:
-    async def work(service: Service) -> int:
-        value = await service.secrets.value(place_of(args), args.name)
-        if args.json:
-            output.json_line({"name": args.name, "value": value})
-        else:
-            output.line(value)
-        return 0
-
-    return use(work)
+    value = reading.value_at(place_of(args), args.name)
+    if args.json:
+        output.json_line({"name": args.name, "value": value})
+    else:
+        output.line(value)
+    return 0
 
 
 def export(args: Namespace) -> int:
+    from app.deliver.formats import rendered
+
     chosen = args.format or ("json" if args.json else "dotenv")
     if args.json and chosen != "json":
         raise UsageError(f"--json and --format {chosen} exclude each other.")
-
-    async def work(service: Service) -> int:
-        from app.cli.export import rendered
-
-        output.out(rendered(await service.secrets.values(place_of(args)), chosen))
-        return 0
-
-    return use(work)
+    output.out(rendered(reading.values_at(place_of(args)), chosen))
+    return 0

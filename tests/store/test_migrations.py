@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
-from store import engines, setup
+from store import engines, revision, setup
 from store.database import Store
 
 
@@ -22,7 +22,7 @@ def script_directory() -> ScriptDirectory:
 
 
 def test_head_is_the_newest_migration() -> None:
-    assert script_directory().get_heads() == [setup.HEAD]
+    assert script_directory().get_heads() == [revision.HEAD]
 
 
 def test_models_and_migrations_agree(store: Store) -> None:

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.cli.export import refuse_unfit, rendered
+from app.deliver.formats import refuse_unfit, rendered
 from app.errors import KeyturnError
 
 SHELLS = [shell for shell in ("sh", "bash", "dash") if shutil.which(shell)]

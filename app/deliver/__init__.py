@@ -1,0 +1,1 @@
+"""How published values reach programs: environments, files, and what SDKs ask for."""
