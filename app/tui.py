@@ -77,10 +77,10 @@ def run_tui(
     return app.return_code or 0
 
 
-def _rotation_commands() -> type[Provider]:
-    from screens.palette import RotationCommands
+def _commands() -> type[Provider]:
+    from screens.palette import Commands
 
-    return RotationCommands
+    return Commands
 
 
 class KeyturnApp(App[int]):
@@ -90,7 +90,7 @@ class KeyturnApp(App[int]):
     CSS_PATH: ClassVar[list[str | PurePath]] = ["../screens/base.tcss", "../screens/dashboard/dashboard.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual declares no ClassVar
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
-    COMMANDS = App.COMMANDS | {_rotation_commands}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("question_mark,f1", "help", "Help", show=False),
@@ -310,12 +310,24 @@ class KeyturnApp(App[int]):
             go(self, self.desk, page)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the screen's keys do. No screenshot: it would put secrets on the disk."""
+        """What the screen's keys do, and all pages. No screenshot: it would put secrets on the disk."""
+        from screens.pages import ROTATIONS, TITLES, may_go
+        from screens.palette import everywhere
+
+        told = {title for title, _ in TITLES.values()}
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.show and binding.action not in ("app.quit", "app.help", "select"):
+            if not active.enabled or not binding.show or binding.description in told:
+                continue
+            if binding.action not in ("app.quit", "app.help", "select") and not binding.action.startswith("go("):
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, binding.tooltip or f"Key: {binding.key}", run)
+        for page, (title, about) in TITLES.items():
+            if self.desk is not None and may_go(screen, page):
+                yield SystemCommand(title, about, partial(self.action_go, page))
+        if self.desk is not None and may_go(screen, ROTATIONS):
+            for name, about, act in everywhere(self, self.desk):
+                yield SystemCommand(name, about, act)
         yield SystemCommand("Help", "The keys of this screen", self.action_help)
         yield SystemCommand("Theme", "Other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave Keyturn; what is under way ends first", self.action_quit)

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 ROTATIONS, CONNECTIONS, SECRETS, EVENTS, SETTINGS = "rotations", "connections", "secrets", "events", "settings"
 
+TITLES = {
+    ROTATIONS: ("Rotations", "All rotations"),
+    CONNECTIONS: ("Connections", "Admin access to the targets"),
+    SECRETS: ("Secrets", "What is published, by place"),
+    EVENTS: ("Events", "The history: who did what when"),
+}
+"""What each is called, and what it is for."""
+
 
 def may_go(screen: Screen[Any], page: str) -> bool:
     """Forms and windows are left by their own keys, which know what would be lost."""

@@ -122,13 +122,13 @@ async def test_the_palette_offers_verbs_and_rotations_but_no_screenshot(pg: Data
     await set_up(pg, "billing", "orders")
     async with walking((80, 40)) as walk:
         await walk.press("ctrl+p")
-        await walk.sees("Open billing (prod /)", "Open orders (prod /)", "Set up a new rotation", "Theme")
+        await walk.sees("Open billing (prod /)", "Open orders (prod /)", "Set up a new rotation", "Quit")
         await walk.press(*"screenshot")
         await walk.sees("No matches found")
         await walk.press(*["backspace"] * 10, *"orders")
         await walk.sees_not("Open billing")
         await walk.sees("Open orders (prod /)")
-        await walk.press("down", "enter")
+        await walk.press("enter")
         await walk.reaches("RotationScreen")
         await walk.sees("orders")
 
