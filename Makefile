@@ -10,7 +10,7 @@ OTHER_PYTHON := FORCE
 endif
 endif
 
-.PHONY: help install demo drill run test soak check bench lock clean FORCE
+.PHONY: help install demo drill run test soak check bench docs lock clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -64,6 +64,9 @@ bench: install .tools/peers/.installed  ## measure, as ratios to a floor taken i
 		name=$${peer%%=*}; $(PYTHON) -m venv .tools/peers/$$name && \
 		.tools/peers/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$peer || exit 1; \
 	done; touch $@
+
+docs: install  ## renew the table of settings in docs/settings.md
+	$(BIN)/python -m app.settings docs/settings.md
 
 lock: .tools/bin/uv  ## resolve requirements.lock anew (UPGRADE=--upgrade for newer versions)
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,4 +1,4 @@
-"""Log lines (time, level, event and fields, as key=value) and the log file that takes the details.
+"""Log lines (time, level, event and fields, as key=value or JSON) and the log file that takes the details.
 
 No secret gets here: of an error only its type and its frames are written, never its text or its local variables, and
 of other libraries' messages only where they come from, since they may quote what they were given.
@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,8 @@ from typing import Any
 from app import __version__
 
 OURS = "keyturn"
+_PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+"""As syslog numbers them."""
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 log = logging.getLogger(OURS)
@@ -52,8 +54,8 @@ def _frames(start: TracebackType | None) -> list[str]:
     return [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(start)]
 
 
-def formatted(record: logging.LogRecord) -> tuple[str, str]:
-    """A record as one line, and the details that go to the log file alone."""
+def formatted(record: logging.LogRecord, style: str = "text") -> tuple[str, str]:
+    """A record as one line, "text" or "json", and the details that go to the log file alone."""
     fields: dict[str, Any] = {"time": _time(record.created), "level": record.levelname.lower()}
     details: list[str] = []
     if record.name == OURS or record.name.startswith(f"{OURS}."):
@@ -63,7 +65,22 @@ def formatted(record: logging.LogRecord) -> tuple[str, str]:
         fields |= {"event": f"message of {record.name}", "at": f"{record.pathname}:{record.lineno}"}
     if record.exc_info and record.exc_info[1] is not None:
         details.append(frames_of(record.exc_info[1]))
-    return " ".join(f"{name}={_value(value)}" for name, value in fields.items()), "\n".join(details)
+    return (_as_json if style == "json" else _as_text)(fields), "\n".join(details)
+
+
+def _as_text(fields: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_value(value)}" for name, value in fields.items())
+
+
+def _as_json(fields: Mapping[str, Any]) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 1)
+        return value if isinstance(value, int | None) else str(value)
+
+    # Readers of lines know more ends of a line than JSON does.
+    text = json.dumps({name: plain(value) for name, value in fields.items()}, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(json.loads(text))
 
 
 def _time(seconds: float) -> str:
@@ -98,11 +115,32 @@ class LogFile(logging.Handler):
 class Lines(logging.Handler):
     """One line for each record on standard error. What needs more lines goes to the log file."""
 
+    def __init__(self, style: str = "text", level: str = "info") -> None:
+        super().__init__()
+        self.journal = in_journal(os.environ)
+        self.choose(style, level)
+
+    def choose(self, style: str, level: str) -> None:
+        """`style`: "text" or "json"; `level`: the least that is written."""
+        self.style = style
+        self.setLevel(level.upper())
+
     def emit(self, record: logging.LogRecord) -> None:
-        line, _ = formatted(record)
+        line, _ = formatted(record, self.style)
+        priority = f"<{_PRIORITIES.get(record.levelno, 6)}>" if self.journal else ""
         with contextlib.suppress(OSError, AttributeError):  # nobody reads it any more: the work goes on
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{priority}{line}\n")
             sys.stderr.flush()
+
+
+def in_journal(environ: Mapping[str, str]) -> bool:
+    """Whether standard error is a stream to systemd's journal, which then takes priorities from the lines."""
+    device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        here = os.fstat(2)
+    except OSError:
+        return False
+    return (device, inode) == (str(here.st_dev), str(here.st_ino))
 
 
 def append(path: Path, text: str) -> None:
@@ -123,17 +161,17 @@ def record_defect(error: BaseException, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def kept(path: Path, *, lines: bool = False) -> Iterator[LogFile]:
-    """Send all logging to the file, and with `lines` a line for each event to standard error as well.
+def kept(path: Path, lines: Lines | None = None) -> Iterator[LogFile]:
+    """Send all logging to the file, and to `lines` as well.
 
     Errors that nobody caught (in threads, in destructors) go there too instead of to the terminal.
     """
     file = LogFile(path)
-    handlers: list[logging.Handler] = [file, *([Lines()] if lines else [])]
+    handlers: list[logging.Handler] = [file, *([lines] if lines else [])]
     root = logging.getLogger()
     before = root.handlers[:], log.level, threading.excepthook, sys.unraisablehook
     root.handlers[:] = handlers
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG if lines else logging.INFO)  # of lines, their handler chooses
     threading.excepthook = lambda args: _uncaught(args.exc_value)
     sys.unraisablehook = lambda args: _uncaught(args.exc_value)
     try:

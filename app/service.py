@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.operations.catalog import Catalog
 from app.operations.connections import Connections
@@ -65,11 +65,20 @@ class Service:
         self,
         *,
         concurrency: int = 4,
+        checkup_hours: float = 6,
+        park_seconds: float = 20,
         listener: Listener = nobody,
         on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None,
     ) -> Scheduler:
         """The background loop; `on_outcome` is told each rotation's id and its error, None for success."""
-        return Scheduler(self.context.engine, concurrency=concurrency, listener=listener, on_outcome=on_outcome)
+        return Scheduler(
+            self.context.engine,
+            concurrency=concurrency,
+            checkup_every=timedelta(hours=checkup_hours),
+            park_after=park_seconds,
+            listener=listener,
+            on_outcome=on_outcome,
+        )
 
     def watch_changes(self) -> ChangeWatch:
         """Tells whether another process changed the store; close it."""

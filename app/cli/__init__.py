@@ -5,9 +5,11 @@ Nothing heavy is imported before a command needs it: `keyturn --help` must answe
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from app.cli import output
@@ -55,7 +57,29 @@ def _carry_out(words: list[str]) -> int:
         args = parse(words)
     except SystemExit as ended:  # argparse has printed help, the version or what is wrong
         return ended.code if isinstance(ended.code, int) else 0
-    return _handler(args.handler)(args)
+    with _settings_file(args.config):
+        return _handler(args.handler)(args)
+
+
+@contextlib.contextmanager
+def _settings_file(named: str | None) -> Iterator[None]:
+    """A file named by flag is the one that this command, and what it starts, reads."""
+    if named is None:
+        yield
+        return
+    from pathlib import Path
+
+    from app.settings.places import FILE_VARIABLE
+
+    before = os.environ.get(FILE_VARIABLE)
+    os.environ[FILE_VARIABLE] = str(Path(named).absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FILE_VARIABLE]
+        else:
+            os.environ[FILE_VARIABLE] = before
 
 
 def _handler(path: str) -> Callable[[Namespace], int]:

@@ -6,7 +6,7 @@ import os
 
 from app.cli.output import complain, ignored
 from app.errors import EXIT_FAILED, Explanation, InvalidInput, explain
-from app.settings import load_settings
+from app.settings.places import places_of
 
 
 def report(error: Exception) -> int:
@@ -37,7 +37,7 @@ def _defect(error: Exception) -> str:
     missing = f" ({error.name} is not installed as it should be)" if isinstance(error, ImportError) else ""
     what = f"Unexpected {type(error).__name__}{missing}, which is a defect of Keyturn."
     try:
-        log_file = load_settings(os.environ).log_file
+        log_file = places_of(os.environ).log_file
         record_defect(error, log_file)
     except Exception as trouble:  # nothing may hide the first error, or show its text
         return f"{what} Its details could not be written to the log ({type(trouble).__name__})."

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import __version__
-from app.cli import output, upkeep
+from app.cli import background, output, upkeep
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction["_Parser"]
@@ -104,15 +104,17 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         parser.error("--run-scheduler stands alone, without a command")
     if args.run_scheduler:
         args.handler = "scheduler:run"
-    elif args.once or args.concurrency is not None:
-        parser.error("--once and --concurrency go with --run-scheduler")
+    elif wrong := background.misplaced(args):
+        parser.error(wrong)
     return args
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """What comes after the "--" of `run` is the program's alone; versions of argparse differ about it."""
     words = list(words)
-    if words[:1] != ["run"] or "--" not in words:
+    before = 2 if words[:1] == ["--config"] else int(words[:1] != [] and words[0].startswith("--config="))
+    command = words[before : before + 1]
+    if command != ["run"] or "--" not in words:
         return words, []
     at = words.index("--")
     return words[:at], words[at + 1 :]
@@ -138,12 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{_EXIT_CODES}keyturn COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"keyturn {__version__}")
-    loop = parser.add_argument_group("background loop")
-    loop.add_argument(
-        "--run-scheduler", action="store_true", help="rotate what is due, in the foreground, until SIGTERM"
-    )
-    loop.add_argument("--once", action="store_true", help="only what is due now; exit code 1 when one failed")
-    loop.add_argument("--concurrency", type=_concurrency, metavar="N", help="how many rotations at once (4)")
+    background.add_flags(parser, _whole)
     parser.set_defaults(handler="start:tui", program=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     _demo(commands)
@@ -154,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     _run(commands)
     _events(commands)
     upkeep.add(commands, _whole)
+    background.add(commands, _group)
     return parser
 
 

@@ -10,41 +10,57 @@ import signal
 from argparse import Namespace
 
 from app import __version__, logs
+from app.cli.background import LOOP_FLAGS
 from app.errors import EXIT_FAILED
 from app.rotation.scheduler import Scheduler
 from app.service import Service, open_service
 from app.settings import Settings, load_settings
+from app.settings.check import warnings
+from app.settings.file import read_file
+from app.settings.loading import load_declared
+from app.settings.model import Declared
 from app.views import Progress
 
 ACTOR = "scheduler"
+_LEVELS = {"started": logging.DEBUG, "failed": logging.WARNING}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("keyturn")
 
 
 def run(args: Namespace) -> int:
+    file = read_file(os.environ)
     settings = load_settings(os.environ)
-    with logs.kept(settings.log_file, lines=True):
-        return asyncio.run(_session(settings, once=args.once, concurrency=args.concurrency or 4))
+    declared = load_declared(os.environ, {name: getattr(args, name) for name in LOOP_FLAGS}, file)
+    with logs.kept(settings.log_file, logs.Lines(declared.log_format, declared.log_level)):
+        for warning in warnings(file):
+            _tell("settings", level=logging.WARNING, message=warning)
+        return asyncio.run(_session(settings, declared, once=args.once))
 
 
-async def _session(settings: Settings, *, once: bool, concurrency: int) -> int:
+async def _session(settings: Settings, declared: Declared, *, once: bool) -> int:
     stopping = _Stopping()
     stopping.listen()
     service = open_service(settings, ACTOR)
     try:
         if notice := service.first_start_notice:
             _tell("first start", message=" ".join(notice.split()))
-        _tell("started", store=service.store.location, concurrency=concurrency, once=once, version=__version__)
-        return await _watched(service, stopping, once=once, concurrency=concurrency)
+        _tell("started", store=service.store.location, concurrency=declared.concurrency, once=once, version=__version__)
+        return await _watched(service, declared, stopping, once=once)
     finally:
         await service.aclose()
         _tell("stopped")
 
 
-async def _watched(service: Service, stopping: _Stopping, *, once: bool, concurrency: int) -> int:
+async def _watched(service: Service, declared: Declared, stopping: _Stopping, *, once: bool) -> int:
     names = _Names()
-    scheduler = service.scheduler(concurrency=concurrency, listener=names.step, on_outcome=names.outcome)
+    scheduler = service.scheduler(
+        concurrency=declared.concurrency,
+        checkup_hours=declared.checkup_hours,
+        park_seconds=declared.park_seconds,
+        listener=names.step,
+        on_outcome=names.outcome,
+    )
     work = asyncio.create_task(_once(scheduler) if once else _loop(scheduler, stopping.event))
     stopping.work, stopping.once = work, once
     if once and stopping.event.is_set():
@@ -101,19 +117,18 @@ class _Names:
         self._known[progress.rotation_id] = progress.rotation
         if progress.state == "postponed":
             self._postponed.add(progress.rotation_id)
-        if progress.state != "started":
-            _tell(
-                "step",
-                level=logging.WARNING if progress.state == "failed" else logging.INFO,
-                rotation=progress.rotation,
-                slot=progress.slot,
-                user=progress.identity,
-                step=progress.step,
-                state=progress.state,
-                ms=progress.ms,
-                attempt=progress.attempt_id,
-                **({"message": progress.message} if progress.message else {}),
-            )
+        _tell(
+            "step",
+            level=_LEVELS.get(progress.state, logging.INFO),
+            rotation=progress.rotation,
+            slot=progress.slot,
+            user=progress.identity,
+            step=progress.step,
+            state=progress.state,
+            ms=progress.ms,
+            attempt=progress.attempt_id,
+            **({"message": progress.message} if progress.message else {}),
+        )
 
     def outcome(self, rotation_id: str, error: str | None) -> None:
         name = self._known.pop(rotation_id, rotation_id)

@@ -42,7 +42,7 @@ def run_demo() -> int:
     try:
         if terminal_problem() is None:
             return _in_terminal()
-        with stage() as built, logs.kept(built.settings.log_file, lines=True):
+        with stage() as built, logs.kept(built.settings.log_file, logs.Lines()):
             return asyncio.run(_until_signalled(walk(built, say)))
     except KeyboardInterrupt:
         print("Interrupted; the demo and all it made are gone.", file=sys.stderr)

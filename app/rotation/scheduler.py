@@ -44,12 +44,14 @@ class Scheduler:
     listener: Listener = nobody
     checkup_every: timedelta = timedelta(hours=6)
     """How often both credentials of an idle rotation are tried (drift)."""
+    park_after: float = PARK_AFTER
+    """Seconds that running attempts may take when the loop is told to stop; then they are parked."""
     on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None
     _running: dict[asyncio.Task[None], tuple[str, float]] = field(default_factory=dict, init=False)
     """Each with its rotation and when it was started."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then running attempts finish, or are parked after `PARK_AFTER` seconds."""
+        """Until `stop` is set; then running attempts finish, or are parked after `park_after` seconds."""
         watch = ChangeWatch(self.engine.store)
         try:
             while not stop.is_set():
@@ -166,7 +168,7 @@ class Scheduler:
     async def _wind_up(self) -> None:
         if not self._running:
             return
-        _, unfinished = await asyncio.wait(self._running, timeout=PARK_AFTER)
+        _, unfinished = await asyncio.wait(self._running, timeout=self.park_after)
         for task in unfinished:
             task.cancel()
         if unfinished:

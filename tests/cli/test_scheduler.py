@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import subprocess
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.ground import Ground, Running, done, keyturn, make_due, process, until
+from app import logs
+from tests.cli.ground import (
+    ROOT,
+    Ground,
+    Running,
+    command,
+    done,
+    keyturn,
+    make_due,
+    process,
+    until,
+    without_secrets,
+)
 from tests.conftest import Database
 from tests.store.conftest import postgresql_url
 
@@ -98,6 +114,46 @@ def test_the_first_start_is_one_log_line(home: object) -> None:
     first = fields(ran.err.splitlines()[0])
     assert first["event"] == "first start"
     assert "worthless" in first["message"]
+
+
+def test_lines_for_the_journal_are_json_with_priorities_where_asked(
+    connected: Ground, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    document = connected.create()
+    connected.pg.execute(f"ALTER ROLE {connected.users[1]} NOLOGIN")
+    make_due(document["id"])
+    path = tmp_path / "journal"
+    with path.open("w") as journal:
+        here = os.fstat(journal.fileno())
+        ended = subprocess.run(
+            command("--run-scheduler", "--once", "--log-format", "json", "--log-level", "debug"),
+            stderr=journal,
+            env={**os.environ, "JOURNAL_STREAM": f"{here.st_dev}:{here.st_ino}"},
+            cwd=ROOT,
+            check=False,
+        )
+    assert ended.returncode == 1
+    lines = [re.fullmatch(r"<(\d)>(.*)", line) for line in path.read_text().splitlines()]
+    read = [(int(line[1]), json.loads(line[2])) for line in lines if line]
+    assert len(read) == len(lines)
+    numbers = {"debug": 7, "info": 6, "warning": 4, "error": 3}
+    assert all(number == numbers[line["level"]] for number, line in read)
+    assert {line["level"] for _, line in read} == set(numbers)
+    assert all(datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0) for _, line in read)
+    first = read[0][1]
+    assert (first["event"], first["concurrency"], first["once"]) == ("started", 4, True)
+    failed = next(line for _, line in read if line["event"] == "failed")
+    assert connected.users[1] in failed["message"]
+    assert isinstance(next(line for _, line in read if line["event"] == "step")["ms"], float)
+    credentials = done("rotations", "credentials", NAME, "--json").json["generatedCredentials"]
+    hidden = [*connected.secrets, *(each["password"] for each in credentials)]
+    assert without_secrets(path.read_text(), hidden)
+    # The same stream is none of the journal's for a process that is told of another one.
+    with logs.kept(tmp_path / "log", logs.Lines("json", "warning")):
+        logs.log.info("unseen")
+        logs.log.warning("seen", extra={"fields": {"message": 'two\nlines\u2028 "é"', "none": None}})
+    [line] = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == 'two\nlines\u2028 "é"'
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.rotation import scheduler as loop
 from app.service import Service
 from app.views import Status
 from store import leases
@@ -21,9 +20,13 @@ DEADLINE = 20.0
 
 
 @contextlib.asynccontextmanager
-async def running(service: Service, outcomes: asyncio.Queue[str | None]) -> AsyncIterator[asyncio.Event]:
+async def running(
+    service: Service, outcomes: asyncio.Queue[str | None], *, park_seconds: float = 20
+) -> AsyncIterator[asyncio.Event]:
     stop = asyncio.Event()
-    scheduler = service.scheduler(on_outcome=lambda rotation_id, error: outcomes.put_nowait(error))
+    scheduler = service.scheduler(
+        park_seconds=park_seconds, on_outcome=lambda rotation_id, error: outcomes.put_nowait(error)
+    )
     task = asyncio.create_task(scheduler.run(stop))
     try:
         yield stop
@@ -87,14 +90,12 @@ async def test_stopping_parks_what_does_not_finish_and_a_successor_resumes_it(
     clock: Clock,
     world: World,
     outcomes: asyncio.Queue[str | None],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "PARK_AFTER", 0.05)
     await ground.create(service)
     before = await published(service)
     clock.now = DUE
     world.holds["issue"] = asyncio.Event()
-    async with running(service, outcomes) as stop:
+    async with running(service, outcomes, park_seconds=0.05) as stop:
         await asyncio.wait_for(world.reached.wait(), DEADLINE)
         stop.set()
     assert outcomes.empty()

@@ -1,0 +1,51 @@
+"""What can be typed about the background loop: its flags, the settings, and the service it runs as."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.cli.parser import Subparsers
+
+LOOP_FLAGS = ("concurrency", "log_format", "log_level")
+"""Flags that are settings, too: what is given here wins."""
+
+_SHOW_HELP = """\
+A flag wins over an environment variable, that over the file, that over the
+default. The file is config.toml in the configuration folder; KEYTURN_CONFIG
+or --config names another one. Passwords in addresses are not shown.
+
+  keyturn config show
+  keyturn --config staging.toml config show --json"""
+
+
+def add_flags(parser: argparse.ArgumentParser, whole: Callable[[str, int], int]) -> None:
+    """`whole`: reads a whole number of at most so much."""
+    parser.add_argument("--config", metavar="FILE", help="the settings file (config.toml in the configuration folder)")
+    loop = parser.add_argument_group("background loop")
+    loop.add_argument(
+        "--run-scheduler", action="store_true", help="rotate what is due, in the foreground, until SIGTERM"
+    )
+    loop.add_argument("--once", action="store_true", help="only what is due now; exit code 1 when one failed")
+    loop.add_argument(
+        "--concurrency", type=lambda text: whole(text, 64), metavar="N", help="how many rotations at once (4)"
+    )
+    loop.add_argument("--log-format", choices=("text", "json"), help="key=value lines, or one JSON object a line")
+    loop.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="these and worse (info)")
+
+
+def misplaced(args: argparse.Namespace) -> str:
+    """What is wrong when flags of the loop stand without it; empty when none does."""
+    given = [name for name in ("once", *LOOP_FLAGS) if getattr(args, name) not in (None, False)]
+    named = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+    return f"{named} {'go' if len(given) > 1 else 'goes'} with --run-scheduler" if given else ""
+
+
+def add(commands: Subparsers, group: Callable[[Subparsers, str, str], Subparsers]) -> None:
+    config = group(commands, "config", "what is set, and where")
+    about = "every setting, its value, and where that comes from"
+    show = config.add_parser("show", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=_SHOW_HELP)
+    show.add_argument("--json", action="store_true", help="print JSON")
+    show.set_defaults(handler="config:show")
