@@ -57,10 +57,10 @@ check: install  ## lint, formatting, types and the direction of imports
 bench: install .tools/peers/.installed  ## measure, as ratios to a floor taken in the same run
 	$(BIN)/python -m tests.bench
 
-# Two programs that people like, to be measured beside ours; each wants a Textual of its own. Without them the rest is
+# Programs that people like, to be measured beside ours; two want a Textual of their own. Without them the rest is
 # measured all the same. posting crashes with a newer tree-sitter.
 .tools/peers/.installed:
-	-for peer in 'posting==2.11.1 tree-sitter<0.26' 'harlequin==2.17.0'; do \
+	-for peer in 'posting==2.11.1 tree-sitter<0.26' 'harlequin==2.17.0' 'awscli==1.46.3'; do \
 		name=$${peer%%=*}; $(PYTHON) -m venv .tools/peers/$$name && \
 		.tools/peers/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$peer || exit 1; \
 	done; touch $@

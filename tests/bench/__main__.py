@@ -42,8 +42,10 @@ def main() -> int:
                 except Exception:
                     failed = True
                     traceback.print_exc()
+        spent = startup.profile(environ)
     print(table(comparisons))
     print("Medians, in milliseconds unless it says MiB, with the least and the most; all in turn, in the same run.")
+    print(spent)
     if others.share > 0.1:
         print(f"Other programs kept {others.share:.0%} of the processors busy meanwhile: run it again when they rest.")
     return 1 if failed else 0
