@@ -11,6 +11,8 @@ from app.rotation.nights import Night, crowded
 from screens import look
 
 _LABEL = 8
+_LEVELS, _ASCII_LEVELS = "▁▂▃▄▅▆▇█", ":-=+*#%@"
+"""For numbers that there is no room for: how many, compared with the fullest day."""
 _STYLES = {"": "", "none": look.STYLES[look.MUTED], "crowd": f"bold {look.STYLES[look.WARN]}"}
 
 
@@ -24,9 +26,8 @@ def timeline(nights: Sequence[Night], next_at: datetime | None, width: int) -> l
     if due is not None and due < nights[0].day:
         marked = 0
     runs = [Content.styled(f"{'30 days':<{_LABEL}}", look.STYLES[look.MUTED])]
-    for index, count in enumerate(counts):
+    for index, (count, text) in enumerate(zip(counts, _told(counts, max(step - 1, 1)), strict=True)):
         style = _STYLES["crowd" if index in stand_out else "" if count else "none"]
-        text = _number(count, step)
         runs.append(
             Content.assemble(" " * (step - len(text)), (text, f"{style} reverse" if index == marked else style))
         )
@@ -34,13 +35,13 @@ def timeline(nights: Sequence[Night], next_at: datetime | None, width: int) -> l
     return [Content("").join(runs), _axis([night.day for night in nights], marked, step)]
 
 
-def _number(count: int, step: int) -> str:
-    """As many digits as there is room for; "+" for more than can be told."""
-    room = max(step - 1, 1)
-    if not count:
-        return look.glyphs().waiting
-    text = str(count)
-    return text if len(text) <= room else "+"
+def _told(counts: Sequence[int], room: int) -> list[str]:
+    """Numbers as long as each of them has room, levels otherwise."""
+    most, nothing = max(counts), look.glyphs().waiting
+    if len(str(most)) <= room:
+        return [str(count) if count else nothing for count in counts]
+    levels = _ASCII_LEVELS if look.glyphs() is look.ASCII else _LEVELS
+    return [levels[(count * len(levels) - 1) // most] if count else nothing for count in counts]
 
 
 def _most(nights: Sequence[Night], counts: list[int], room: int) -> Content:

@@ -210,7 +210,7 @@ def test_the_timeline_marks_crowd_and_next_run(width: int) -> None:
     assert cell_len(counts.plain) <= width
     assert cell_len(axis.plain) <= width
     crowds = [counts.plain[span.start : span.end] for span in counts.spans if "bold" in str(span.style)]
-    assert crowds == (["13", "13"] if width > 100 else ["+", "+"])
+    assert crowds == (["13", "13"] if width > 100 else ["█", "█"])
     (marked,) = (span for span in counts.spans if "reverse" in str(span.style))
     assert axis.plain.index("▴") == marked.end - 1, "the marker stands under the last digit"
     assert axis.plain.lstrip().startswith("today")
