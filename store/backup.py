@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlmodel import SQLModel
 
 from store import engines, setup
@@ -76,7 +76,9 @@ def copy_rows(source: Connection, draft: Path) -> None:
 
 
 def transfer(source: Connection, target: Connection) -> None:
-    """All rows of all tables into empty tables."""
+    """All rows of all tables, in the place of what is in the target."""
+    for table in reversed(SQLModel.metadata.sorted_tables):
+        target.execute(delete(table))
     for table in SQLModel.metadata.sorted_tables:
         for rows in source.execute(select(table)).mappings().partitions(_AT_ONCE):
             target.execute(insert(table), [dict(row) for row in rows])

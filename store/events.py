@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert
 from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from store import trail
 from store.database import Tx
 from store.tables import Event
 
@@ -31,7 +33,7 @@ def append(
     message: str = "",
 ) -> None:
     """Texts are cut to the width of their columns; none may hold a secret."""
-    line = {
+    line: dict[str, Any] = {
         "at": at,
         "actor": _cut(actor, 64),
         "action": _cut(action, 64),
@@ -40,7 +42,7 @@ def append(
         "subject": _cut(subject, SUBJECT_MAX),
         "message": _cut(message, MESSAGE_MAX),
     }
-    tx.connection.execute(_APPEND, line)
+    tx.connection.execute(_APPEND, {**line, "hash": trail.extend(tx, line)})
 
 
 def recent(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, select, text, update
-from sqlmodel import SQLModel, col
+from sqlalchemy import Connection, func, select, text, update
+from sqlmodel import col
 
 from store import backup, engines, events, health, rekey, setup
 from store.database import Tx, open_store
@@ -178,8 +178,6 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
                     backup.copy_rows(there, aside)
                     backup.sync(aside)
                     backup.place(aside, kept, overwrite=False)
-            for table in reversed(SQLModel.metadata.sorted_tables):
-                there.execute(delete(table))
             backup.transfer(copy, there)
             there.execute(text("SELECT setval(pg_get_serial_sequence('event', 'id'), max(id)) FROM event"))
     finally:

@@ -205,7 +205,10 @@ class SecretVersion(SQLModel, table=True):
 
 
 class Event(SQLModel, table=True):
-    """One line of history. It outlives what it speaks of: ids are no foreign keys. Never a secret value."""
+    """One line of history. It outlives what it speaks of: ids are no foreign keys. Never a secret value.
+
+    `hash` is over its content and the hash of the one before it (store/trail.py).
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(index=True)
@@ -215,6 +218,15 @@ class Event(SQLModel, table=True):
     rotation_id: str | None = Field(default=None, max_length=36, index=True)
     subject: str = Field(max_length=128)
     message: str = Field(default="", max_length=1024)
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Trail(SQLModel, table=True):
+    """One row: how many events were ever written, and the newest one's hash. Who adds one holds it for so long."""
+
+    id: int = Field(primary_key=True)
+    count: int
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Draft(SQLModel, table=True):

@@ -126,7 +126,7 @@ def test_a_damaged_database(home_directory: Path, sqlite_url: str, opener: Opene
 
 def fill(tx: Tx) -> None:
     for number in range(200):
-        event_ = Event(at=START, actor="a", action="b", result="c", subject="d", message="x" * 1000)
+        event_ = Event(at=START, actor="a", action="b", result="c", subject="d", message="x" * 1000, hash=b"")
         tx.session.add(event_)
         if number % 20 == 0:
             tx.session.flush()
