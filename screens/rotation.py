@@ -47,6 +47,7 @@ class RotationScreen(LeftOnce[None]):
         Binding("v", "reveal", "Reveal", tooltip="Show the secrets for 30 s, or hide them"),
         Binding("p", "pause", "Pause", tooltip="Switch auto-rotation off"),
         Binding("p", "resume", "Resume", tooltip="Switch auto-rotation on"),
+        Binding("e", "edit", "Edit", tooltip="Change it: the wizard's steps, filled in"),
         Binding("l", "plan", "Plan", tooltip="What the next rotation would do, and whether it may"),
         Binding("X", "emergency", "Emergency", tooltip="Renew both credentials now, and end what uses the old ones"),
         Binding("d", "delete", "Delete"),
@@ -191,7 +192,7 @@ class RotationScreen(LeftOnce[None]):
         if action == "heal":
             drifted = any(check.ok is False for check in self._checks.values())
             return drifted and self.detail is not None and self.detail.restorable
-        if action in ("rotate", "check", "reveal", "delete", "guard", "plan", "emergency"):
+        if action in ("rotate", "check", "reveal", "delete", "guard", "plan", "emergency", "edit", "move"):
             return self.detail is not None
         return True
 
@@ -215,6 +216,12 @@ class RotationScreen(LeftOnce[None]):
     async def action_emergency(self) -> None:
         if self.detail is not None:
             await actions.emergency(self.app, self._desk, self.detail.row)
+
+    def action_edit(self) -> None:
+        from screens.wizard.edit import EditScreen
+
+        if self.detail is not None:
+            self.app.push_screen(EditScreen(self._desk, self.detail))
 
     def action_plan(self) -> None:
         from screens.rotation_page.plan import plan_screen

@@ -178,7 +178,7 @@ def attempt_view(kind: Provider | None, row: Rotation, attempt: Attempt) -> Atte
     return AttemptView(
         id=attempt.id,
         slot=attempt.slot,
-        identity=_identity(kind, row, attempt.slot),
+        identity=kind.identity(kind.parameters.model_validate(attempt.parameters), attempt.slot) if kind else "",
         trigger=attempt.trigger,
         actor=attempt.actor,
         state=attempt.state,

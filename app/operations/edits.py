@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from app.contract import (
     parse_mapping,
     validated,
 )
-from app.errors import Busy, InvalidInput, PreflightFailed
+from app.errors import Busy, InvalidInput, NotFound, PreflightFailed
+from app.operations import edit_outlook
 from app.operations.context import Context, environment_by, rotation_by
 from app.operations.creation import dump_parameters
 from app.operations.documents import document_of
@@ -29,6 +30,7 @@ from app.rotation.failpoints import reached
 from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener
+from app.views import Outlook
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
 from store import connections, events, jobs, journal, leases, lifecycle, projects, rotations, secrets
@@ -36,7 +38,7 @@ from store.database import Tx
 from store.errors import Conflict, LeaseBusy
 from store.jobs import Job
 from store.leases import Lease
-from store.tables import Rotation
+from store.tables import Environment, Rotation
 
 _SCHEDULE = {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}
 
@@ -47,6 +49,15 @@ class _Change:
     given: frozenset[str]
     parameters: BaseModel | None
     mapping: Mapping[str, str] | None
+
+
+@dataclass
+class _Destination:
+    """`taken`: names of ours that plain secrets have there."""
+
+    environment: Environment
+    taken: Collection[str] = ()
+    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,37 @@ class Edits:
         document = await self.context.store.aread(lambda tx: document_of(tx, rotation_by(tx, row.id)))
         return Edited(document, tuple(ignored))
 
+    async def problems(self, ref: str, data: Any) -> list[Problem]:
+        """Everything that `edit` would refuse without asking the target. Nothing is changed."""
+        try:
+            await self.context.store.aread(lambda tx: _prepared(tx, ref, data))
+        except InvalidInput as error:
+            return list(error.problems)
+        return []
+
+    async def outlook(self, ref: str, data: Any) -> Outlook:
+        """What `edit` would do, and when the rotation would then run. Raises InvalidInput."""
+
+        def look(tx: Tx) -> Outlook:
+            row, kind, change = _prepared(tx, ref, data)
+            return edit_outlook.outlook(kind, row, change.body, change.parameters, change.mapping)
+
+        return await self.context.store.aread(look)
+
+    async def move_problems(self, ref: str, data: Any) -> list[Problem]:
+        """Everything that `move` would refuse. Nothing is changed."""
+        try:
+            body = _destination(data)
+            found = await self.context.store.aread(lambda tx: self._conflicts(tx, rotation_by(tx, ref), body))
+        except InvalidInput as error:
+            return list(error.problems)
+        except NotFound as error:
+            return [Problem("destinationEnvironment", error.message)]
+        return found.problems
+
     async def move(self, ref: str, data: Any) -> SecretRotation:
         """To another environment or folder, with its secrets and their history. The target is not touched."""
-        problems: list[Problem] = []
-        ignored: list[str] = []
-        given = known_part(MoveRotation, data, ignored) if isinstance(data, Mapping) else data
-        body = validated(MoveRotation, given, "", problems)
-        if body is None:
-            raise InvalidInput(problems)
+        body = _destination(data)
 
         def work(tx: Tx) -> SecretRotation:
             engine = self.context.engine
@@ -106,24 +140,36 @@ class Edits:
     def _move(self, tx: Tx, row: Rotation, body: MoveRotation) -> None:
         now, path = self.context.clock(), body.destination_secret_path
         here = projects.place_of(tx, row.folder_id)
-        _, environment = environment_by(tx, here.project.id, body.destination_environment)
-        folder = projects.ensure_folder(tx, environment.id, path, self.context.new_id)
-        problems = []
-        if folder.id == row.folder_id:
-            problems.append(Problem("destinationSecretPath", f"{row.name} is there already"))
-        elif rotations.find(tx, folder.id, row.name):
-            problems.append(Problem("destinationSecretPath", f"a rotation named {row.name} exists there already"))
-        taken = secrets.taken(tx, folder.id, row.secrets_mapping.values(), row.id)
-        owned = secrets.owned(tx, folder.id, taken)
-        if taken and (not body.overwrite_destination or owned):
-            whose = ", which a rotation owns" if body.overwrite_destination else ""
-            problems.append(Problem("destinationSecretPath", f"taken there: {', '.join(sorted(taken))}{whose}"))
-        if problems:
-            raise InvalidInput(problems)
-        secrets.remove_named(tx, folder.id, taken)
+        found = self._conflicts(tx, row, body)
+        if found.problems:
+            raise InvalidInput(found.problems)
+        folder = projects.ensure_folder(tx, found.environment.id, path, self.context.new_id)
+        secrets.remove_named(tx, folder.id, found.taken)
         secrets.move(tx, row.id, folder.id, now)
         row.folder_id, row.updated_at = folder.id, now
-        self._event(tx, row, f"moved from {here.environment.slug} {here.folder.path} to {environment.slug} {path}")
+        self._event(
+            tx, row, f"moved from {here.environment.slug} {here.folder.path} to {found.environment.slug} {path}"
+        )
+
+    def _conflicts(self, tx: Tx, row: Rotation, body: MoveRotation) -> _Destination:
+        """Raises NotFound for an unknown environment."""
+        here = projects.place_of(tx, row.folder_id)
+        _, environment = environment_by(tx, here.project.id, body.destination_environment)
+        folder = projects.find_folder(tx, environment.id, body.destination_secret_path)
+        found = _Destination(environment)
+        if folder is None:
+            return found
+        if folder.id == row.folder_id:
+            found.problems.append(Problem("destinationSecretPath", f"{row.name} is there already"))
+        elif rotations.find(tx, folder.id, row.name):
+            found.problems.append(Problem("destinationSecretPath", f"a rotation named {row.name} exists there already"))
+        found.taken = secrets.taken(tx, folder.id, row.secrets_mapping.values(), row.id)
+        owned = secrets.owned(tx, folder.id, found.taken)
+        if found.taken and (not body.overwrite_destination or owned):
+            whose = ", which a rotation owns" if body.overwrite_destination else ""
+            said = f"taken there: {', '.join(sorted(found.taken))}{whose}"
+            found.problems.append(Problem("destinationSecretPath", said))
+        return found
 
     async def _preflight(self, row: Rotation, kind: Provider, change: _Change) -> None:
         """New users are tried before anything is stored. Raises PreflightFailed."""
@@ -223,6 +269,24 @@ class Edits:
         )
 
 
+def _destination(data: Any) -> MoveRotation:
+    problems: list[Problem] = []
+    given = known_part(MoveRotation, data, []) if isinstance(data, Mapping) else data
+    body = validated(MoveRotation, given, "", problems)
+    if body is None:
+        raise InvalidInput(problems)
+    return body
+
+
+def _prepared(tx: Tx, ref: str, data: Any) -> tuple[Rotation, Provider, _Change]:
+    """Raises InvalidInput for what is wrong by our own rules."""
+    row = rotation_by(tx, ref)
+    kind = provider_of(row.type)
+    change = _parse(kind, data, [])
+    _refuse(tx, kind, row, change)
+    return row, kind, change
+
+
 def _parse(kind: Provider, data: Any, ignored: list[str]) -> _Change:
     if not isinstance(data, Mapping):
         raise InvalidInput([Problem("body", "must be a JSON object")])
@@ -266,6 +330,8 @@ def _refuse(tx: Tx, kind: Provider, row: Rotation, change: _Change) -> None:
         problems += _crossed(kind, row, change.parameters)
         if row.last_rotated_at is None and _changes_principal(kind, row, change.parameters):
             problems.append(Problem("parameters", f"{row.name} is not created yet: finish that first, or delete it"))
+        if row.emergency_since is not None and _changes_principal(kind, row, change.parameters):
+            problems.append(Problem("parameters", f"an emergency of {row.name} is under way: let it end first"))
     if problems:
         raise InvalidInput(problems)
 

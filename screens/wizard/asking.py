@@ -161,11 +161,14 @@ class Asking(FormScreen[str | None]):
             await self._show_review(facts)
         else:
             self.about = FORMS[at].help
-            await self.replace(FORMS[at].widgets(facts, self._draft))
+            await self.replace(self._widgets(at, facts))
         self._keep()
         self._frame()
         self.say(self.about)
         self._focus_where_it_was()
+
+    def _widgets(self, at: int, facts: Facts) -> Iterable[Widget]:
+        return FORMS[at].widgets(facts, self._draft)
 
     def _focus_where_it_was(self) -> None:
         field = self.form.field(self._last[self._at]) if self._at in self._last else None

@@ -186,14 +186,26 @@ class ReviewStep:
     ) -> Iterable[Widget]:
         kind = facts.kind(draft)
         assert kind is not None
-        told = (_connection(facts, draft), _parameters(kind, draft), _mapping(kind, draft), _details(draft))
-        for at, (title, lines) in enumerate(zip(titles, told, strict=True), 1):
+        for at, (title, lines) in enumerate(zip(titles, told(facts, kind, draft), strict=True), 1):
             yield Section(at, title, lines)
-        with_numbers = [(plain(f"  {n}."), plain(text)) for n, text in enumerate(outlook.effects, 1)]
-        yield Vertical(Heading("What happens"), Rows(with_numbers, labels=5), classes="section")
-        yield Vertical(Heading("When"), Rows(_labelled(_when(draft, outlook, facts))), classes="section")
+        yield what_happens(outlook)
+        yield when(outlook, facts)
         yield PreflightView(preparable=kind.preparable)
         yield Vertical(Heading("The same without the wizard"), CopyBlock(command_of(kind, body)), classes="section")
+
+
+def told(facts: Facts, kind: RotationType, draft: Draft) -> tuple[list[tuple[str, str]], ...]:
+    """What each step was told, in their order: labels and texts."""
+    return _connection(facts, draft), _parameters(kind, draft), _mapping(kind, draft), _details(draft)
+
+
+def what_happens(outlook: Outlook) -> Widget:
+    with_numbers = [(plain(f"  {n}."), plain(text)) for n, text in enumerate(outlook.effects, 1)]
+    return Vertical(Heading("What happens"), Rows(with_numbers, labels=5), classes="section")
+
+
+def when(outlook: Outlook, facts: Facts) -> Widget:
+    return Vertical(Heading("When"), Rows(_labelled(_when(outlook, facts))), classes="section")
 
 
 def _connection(facts: Facts, draft: Draft) -> list[tuple[str, str]]:
@@ -224,7 +236,7 @@ def _details(draft: Draft) -> list[tuple[str, str]]:
     return [("Name", draft.text("name").strip().lower()), ("Description", draft.text("description").strip() or "none")]
 
 
-def _when(draft: Draft, outlook: Outlook, facts: Facts) -> list[tuple[str, str]]:
+def _when(outlook: Outlook, facts: Facts) -> list[tuple[str, str]]:
     if not outlook.runs:
         return [("Next run", "none: auto-rotation is off")]
     runs = [look.in_both_zones(run) for run in outlook.runs]

@@ -51,6 +51,9 @@ class WizardScreen(Asking):
         HELP_KEY,
     ]
 
+    FORWARD: ClassVar[tuple[str, ...]] = ("next", "create", "open")
+    """What the primary button does, the first of them that can be done."""
+
     class Moved(Message):
         """The creation went on or ended."""
 
@@ -88,7 +91,7 @@ class WizardScreen(Asking):
     async def _pressed(self, event: Button.Pressed) -> None:
         """The buttons do what ctrl+n and escape do."""
         event.stop()
-        for action in ("next", "create", "open") if event.button.id == "next" else ("back", "leave"):
+        for action in self.FORWARD if event.button.id == "next" else ("back", "leave"):
             if self.check_action(action, ()):
                 await self.run_action(action)
                 return
