@@ -279,6 +279,7 @@ def _events(commands: Subparsers) -> None:
     events.add_argument("--limit", type=_count, metavar="N", help="at most so many (100; 10 before following)")
     _json(events)
     events.set_defaults(handler="events:show")
+    upkeep.verify(events)
 
 
 def _group(commands: Subparsers, name: str, about: str) -> Subparsers:

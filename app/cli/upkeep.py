@@ -68,6 +68,15 @@ formula begins with an apostrophe.
 _REPORT_FORMATS = ("table", "csv", "json")
 
 
+_VERIFY_HELP = """\
+Each event carries a hash over its content and the hash before it. Walks them
+all and says up to which event the history is intact; exit code 1 when one was
+changed, removed or put in, or when some are missing at the end. Note the head
+it prints elsewhere: --known tells whether all of it was written anew.
+
+  keyturn events verify --known 132:5f70bf18a086..."""
+
+
 def add(commands: Subparsers, whole: Callable[[str, int], int]) -> None:
     """`whole`: reads a whole number of at most so much."""
     _doctor(commands, whole)
@@ -117,6 +126,17 @@ def _key(commands: Subparsers) -> None:
     rotate = _command(verbs, "rotate", "make a new key and move everything to it", _ROTATE_HELP)
     rotate.add_argument("--to", metavar="FILE", help="only write a ring with a new key to FILE; see below")
     rotate.set_defaults(handler="key:rotate")
+
+
+def verify(events: argparse.ArgumentParser) -> None:
+    """`events verify`, a command of a command that does without."""
+    about = "whether the history is what was written"
+    verbs = events.add_subparsers(title="commands", metavar="[verify]", required=False)
+    parser = verbs.add_parser("verify", help=about, description=f"See {about}.", epilog=_VERIFY_HELP)
+    parser.add_argument("--known", metavar="HEAD", help="a head that was printed and noted before")
+    # Not to overrule the one before the word verify.
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    parser.set_defaults(handler="audit:verify")
 
 
 def _command(commands: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:

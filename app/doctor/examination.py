@@ -66,6 +66,7 @@ async def _inside(service: Service, deadline: float) -> list[Check]:
                     storage.key_ring(tx),
                     storage.sealed_values(tx),
                     storage.clock(tx, context),
+                    storage.history(tx),
                     *storage.backups(tx, context.clock()),
                 ]
             ),

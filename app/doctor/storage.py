@@ -8,7 +8,7 @@ from pathlib import Path
 from app.operations.backup import ACTION
 from app.operations.context import Context
 from providers.base import Check, CheckResult
-from store import health, rekey, rotations
+from store import health, rekey, rotations, trail
 from store.database import Store, Tx
 from store.errors import KeyMissing, KeyUnusable, StoreError, WrongKey
 from store.keyring import KeyPlaces, load_key_ring
@@ -86,6 +86,14 @@ def key_ring(tx: Tx) -> Check:
         return Check("key ring", PASSED, "everything is sealed with the present key")
     text = "a new key was made, and not everything has moved to it yet"
     return Check("key ring", WARNING, text, "Finish that: keyturn key rotate")
+
+
+def history(tx: Tx) -> Check:
+    verdict = trail.verify(tx)
+    if not verdict.broken:
+        return Check("history", PASSED, f"all {verdict.count} events are as they were written")
+    remedy = "Somebody changed the database. Compare with a backup, and see who may write to it: keyturn events verify"
+    return Check("history", FAILED, f"intact up to event {verdict.count}: {verdict.broken}", remedy)
 
 
 def backups(tx: Tx, now: datetime) -> list[Check]:
