@@ -103,6 +103,25 @@ async def change_guard(app: App[int], desk: Desk, row: RotationRow) -> None:
     app.notify(one_line(guarding.sentence(policy, hours)), markup=False)
 
 
+async def move(app: App[int], desk: Desk, row: RotationRow) -> None:
+    """Ask where to, and say what became of it."""
+    from screens.rotation_page.move import MoveDialog
+
+    detail = await detail_of(app, desk, row)
+    if detail is None:
+        return
+    try:
+        environments = await desk.service.secrets.environments(row.project)
+        places = await desk.service.secrets.places()
+    except Exception as error:
+        await show_error(app, row.name, error)
+        return
+    there = await app.push_screen_wait(MoveDialog(desk, detail, environments, places))
+    if there:
+        desk.refresh()
+        app.notify(one_line(f"{row.name} and its secrets are in {there} now."), markup=False)
+
+
 async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:
     """Ask for its name, then delete. True: it is gone, or being deleted."""
     detail = await detail_of(app, desk, row)

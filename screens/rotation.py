@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,11 +16,12 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from app.errors import NotFound, explain
-from app.views import AttemptView, Place, RotationDetail, SecretView, SlotView
-from screens import actions, guarding, look
+from app.views import Place, RotationDetail, SecretView
+from screens import actions, look
 from screens.dialogs import YES, confirmation
 from screens.leaving import LeftOnce
-from screens.text import one_line, plain, visible
+from screens.rotation_page import parts
+from screens.text import one_line, plain
 from screens.widgets.bars import KeyBar, TitleBar, rule
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REVEALED_FOR = timedelta(seconds=30)
 _MASK_LENGTH = 12
-_MUTED, _BAD, _GOOD = (look.STYLES[tone] for tone in (look.MUTED, look.BAD, look.GOOD))
+_MUTED = look.STYLES[look.MUTED]
 
 
 class RotationScreen(LeftOnce[None]):
@@ -51,6 +51,7 @@ class RotationScreen(LeftOnce[None]):
         Binding("l", "plan", "Plan", tooltip="What the next rotation would do, and whether it may"),
         Binding("X", "emergency", "Emergency", tooltip="Renew both credentials now, and end what uses the old ones"),
         Binding("d", "delete", "Delete"),
+        Binding("m", "move", "Move", tooltip="To another environment or folder, with its secrets"),
         Binding("g", "guard", "Guard", tooltip="What a run does when the old credential is still in use", show=False),
         Binding("question_mark,f1", "app.help", "Help"),
         Binding("up,k", "scroll('scroll_up')", "Up", show=False),
@@ -148,17 +149,17 @@ class RotationScreen(LeftOnce[None]):
             return
         now = self._desk.now()
         self._title.show(detail.row.name, look.exact(now))
-        parts = [
-            Content("\n").join(_summary(detail, now)),
-            Content("\n").join(_slots(detail, now, self._checks, self._checking)),
+        drawn = [
+            Content("\n").join(parts.summary(detail, now)),
+            Content("\n").join(parts.slots(detail, now, self._checks, self._checking)),
             Content("\n").join(self._secrets(detail, now)),
-            Content("\n").join(_history(detail, now)),
+            Content("\n").join(parts.history(detail, now)),
         ]
-        for index, (part, shown) in enumerate(zip(parts, self._shown, strict=True)):
+        for index, (part, shown) in enumerate(zip(drawn, self._shown, strict=True)):
             if part != shown:
-                same_height = _line_lengths(part) == _line_lengths(shown)
+                same_height = parts.line_lengths(part) == parts.line_lengths(shown)
                 self._parts[index].update(part, layout=not same_height)
-        self._shown = parts
+        self._shown = drawn
 
     def _secrets(self, detail: RotationDetail, now: datetime) -> list[Content]:
         place = f"{detail.row.project} {detail.row.environment} {detail.row.path}"
@@ -216,6 +217,11 @@ class RotationScreen(LeftOnce[None]):
     async def action_emergency(self) -> None:
         if self.detail is not None:
             await actions.emergency(self.app, self._desk, self.detail.row)
+
+    @work
+    async def action_move(self) -> None:
+        if self.detail is not None:
+            await actions.move(self.app, self._desk, self.detail.row)
 
     def action_edit(self) -> None:
         from screens.wizard.edit import EditScreen
@@ -303,104 +309,3 @@ class RotationScreen(LeftOnce[None]):
             self._values = {}
             if self.is_attached:
                 self._show()
-
-
-def _summary(detail: RotationDetail, now: datetime) -> list[Content]:
-    row, dot = detail.row, f" {look.glyphs().separator} "
-    mark = look.status_mark(row.status)
-    lines = [
-        Content.assemble(
-            (mark.text, f"bold {mark.style}"),
-            (one_line(f"{dot}{row.type_title}{dot}through connection {row.connection}"), _MUTED),
-        ),
-        plain(_schedule(detail, now)),
-        Content.assemble(
-            (guarding.sentence(detail.guard, detail.guard_wait_hours), _MUTED), (" g", "bold"), (" changes it.", _MUTED)
-        ),
-    ]
-    if detail.description:
-        lines.append(plain(detail.description, _MUTED))
-    if row.last_result == "failed":
-        g = look.glyphs()
-        times = f"{row.failures} times in a row" if row.failures > 1 else "at the last run"
-        lines += [Content.assemble((f"{g.failed} Failed {times}: ", f"bold {_BAD}"), (visible(row.last_message), _BAD))]
-        works = f"{row.active_identity} stays published and was not touched. " if row.active_identity else ""
-        following = f"Next try {look.when(row.next_at, now)}." if row.next_at else "It is not tried again by itself."
-        lines.append(plain(f"  {works}{following}"))
-    return lines
-
-
-def _schedule(detail: RotationDetail, now: datetime) -> str:
-    days = "every day" if detail.interval_days == 1 else f"every {detail.interval_days} days"
-    hours, minutes = detail.rotate_at
-    if not detail.auto_rotation:
-        return f"Paused. When resumed: {days} at {hours:02}:{minutes:02} UTC."
-    text = f"Rotates {days} at {hours:02}:{minutes:02} UTC"
-    if detail.next_rotation_at is not None:
-        ahead = look.relative(detail.next_rotation_at, now)
-        text += f", next {ahead}: {look.in_both_zones(detail.next_rotation_at)}"
-    return text
-
-
-def _slots(detail: RotationDetail, now: datetime, checks: dict[int, SlotCheck], checking: bool) -> list[Content]:
-    width = max(len(one_line(slot.identity)) for slot in detail.slots)
-    lines = [Content.styled("Credentials", "bold")]
-    for slot in detail.slots:
-        lines += _slot_lines(slot, width, now)
-        if (check := checks.get(slot.slot)) is not None:
-            mark = look.result_mark({True: "passed", False: "failed", None: "warning"}[check.ok])
-            verdict = {True: "", False: "does not log in: ", None: "could not be checked: "}[check.ok]
-            lines.append(plain(f"    {mark.glyph} {verdict}{check.text}", mark.style))
-        elif checking and slot.known:
-            lines.append(plain(f"    {look.glyphs().busy} logging in", look.STYLES[look.BUSY]))
-    return lines
-
-
-def _slot_lines(slot: SlotView, width: int, now: datetime) -> list[Content]:
-    g = look.glyphs()
-    name = f"{one_line(slot.identity):<{width}}"
-    if not slot.known:
-        return [Content.styled(f"  {g.waiting} {name}  nothing issued yet", _MUTED)]
-    since = f"  since {look.exact(slot.issued_at)}, {look.relative(slot.issued_at, now)}" if slot.issued_at else ""
-    word, glyph, style = ("active  ", g.active, _GOOD) if slot.active else ("inactive", g.inactive, _MUTED)
-    weight = "bold" if slot.active else ""
-    lines = [Content.assemble((f"  {glyph} ", style), (name, weight), (f"  {word}", style), since)]
-    if slot.expires_at is not None:
-        lines.append(plain(f"    expires {look.when(slot.expires_at, now)}"))
-    if slot.dies_at is not None:
-        lines.append(plain(f"    replaced by the next run, {look.when(slot.dies_at, now)}", _MUTED))
-    return lines
-
-
-def _history(detail: RotationDetail, now: datetime) -> list[Content]:
-    lines = [Content.styled("History", "bold")]
-    width = max((len(one_line(a.identity)) for a in detail.attempts), default=0)
-    for attempt in detail.attempts:
-        lines.append(_attempt_line(attempt, width))
-        if steps := "  ".join(
-            f"{s.step} {look.duration(s.ms)}{f' ({s.tries} tries)' if s.tries > 1 else ''}" for s in attempt.steps
-        ):
-            lines.append(plain(f"      {steps}", _MUTED))
-        notes = (f"      {look.glyphs().warning} {one_line(step.note)}" for step in attempt.steps if step.note)
-        lines += [plain(note, look.STYLES[look.WARN]) for note in notes]
-        if attempt.message:
-            lines.append(plain(f"      {one_line(attempt.message)}", _BAD))
-    if not detail.attempts:
-        lines.append(plain("  nothing yet", _MUTED))
-    return lines
-
-
-def _attempt_line(attempt: AttemptView, width: int) -> Content:
-    mark = look.result_mark(attempt.state)
-    who = attempt.trigger if attempt.trigger == "schedule" else f"{attempt.trigger} by {attempt.actor}"
-    return Content.assemble(
-        (f"  {mark.glyph} ", mark.style),
-        f"{look.exact(attempt.started_at, seconds=True)}  {one_line(attempt.identity):<{width}}  ",
-        (f"{mark.word:<8}", mark.style),
-        (one_line(f"  {who}"), _MUTED),
-    )
-
-
-def _line_lengths(content: Content) -> list[int]:
-    """Equal ones take the same room, however they are wrapped."""
-    return [cell_len(line) for line in content.plain.split("\n")]
