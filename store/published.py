@@ -51,6 +51,14 @@ class Source:
         return None if path == self.url or not path or path.startswith(":") or "?" in path else Path(path)
 
 
+def stamp(source: Source) -> object:
+    """Something else as soon as somebody has written to the store's file; None when it is no file."""
+    file = source.file
+    if file is None:
+        return None
+    return tuple(_stamp_of(path) for path in (file, file.with_name(f"{file.name}-wal")))
+
+
 def values(source: Source, project: str, environment: str, path: str) -> dict[str, str] | None:
     """Name to value of all that is published in a folder, by name."""
 
@@ -88,6 +96,14 @@ def of_rotation(source: Source, ref: str, kind: str) -> dict[str, str] | None:
         return {name: reader.opened(version, sealed) for _, name, version, sealed in mapped}
 
     return _looked(source, look)
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 @dataclass(frozen=True)

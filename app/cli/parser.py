@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import __version__
-from app.cli import background, output, upkeep
+from app.cli import background, delivering, output, upkeep
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction["_Parser"]
 
-FORMATS = ("dotenv", "json", "yaml", "shell")
-
 _EXIT_CODES = """\
 exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 busy
 """
-_EXPORT_HELP = """\
-formats:
-  dotenv  NAME=value lines. Letters, digits and @%+:,./_- stand bare; any other
-          value stands in single quotes or, when it holds a single quote or a
-          backslash, in double quotes with a backslash before each of \\ " $ `.
-          A value may go on over several lines. sh reads it: set -a; . ./.env
-  json    one object, name to value
-  yaml    one mapping, name to value
-  shell   eval "$(keyturn secrets export --format shell)"
-
-dotenv and shell hold names of letters, digits and _ alone; any other name is
-an error that names it."""
-_RUN_HELP = """\
-The program replaces keyturn: signals and exit code are its own. 127: there is
-no such program, 126: it cannot be run. Published values win over variables of
-the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
-variable (letters, digits and _) is an error that names it: no program starts
-with a part of its configuration."""
-
 _CONNECTION_EDIT_HELP = """\
 What the body leaves out stays, inside "credentials" too, passwords included;
 null removes what is optional. Another access is tried out before it is kept.
@@ -94,7 +73,7 @@ when one point failed."""
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Raises SystemExit, with 2 for wrong usage, after saying what is wrong."""
     words, program = _split(words)
-    parser = _parser()
+    parser = _parser(_command(words))
     args = parser.parse_args(words)
     if getattr(args, "program", None) is not None:
         args.program = [*args.program, *(program if not args.program else ["--", *program] if program else [])]
@@ -112,12 +91,16 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """What comes after the "--" of `run` is the program's alone; versions of argparse differ about it."""
     words = list(words)
-    before = 2 if words[:1] == ["--config"] else int(words[:1] != [] and words[0].startswith("--config="))
-    command = words[before : before + 1]
-    if command != ["run"] or "--" not in words:
+    if _command(words) != "run" or "--" not in words:
         return words, []
     at = words.index("--")
     return words[:at], words[at + 1 :]
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command that was typed; empty when flags come first, other than --config."""
+    before = 2 if words[:1] == ["--config"] else int(len(words) > 0 and words[0].startswith("--config="))
+    return "".join(words[before : before + 1])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -133,7 +116,8 @@ class _Parser(argparse.ArgumentParser):
             output.note(message.rstrip("\n"))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(only: str = "") -> argparse.ArgumentParser:
+    """`only`: a command that alone is wanted. Making all of them takes as long as some commands."""
     parser = _Parser(
         prog="keyturn",
         description="Rotates credentials without downtime. Without a command: the terminal interface.",
@@ -143,13 +127,20 @@ def _parser() -> argparse.ArgumentParser:
     background.add_flags(parser, _whole)
     parser.set_defaults(handler="start:tui", program=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    frequent: dict[str, Callable[[], None]] = {
+        "rotations": lambda: _rotations(_group(commands, "rotations", "create, show and carry out rotations")),
+        "secrets": lambda: delivering.secrets(_group(commands, "secrets", "read what is published")),
+        "run": lambda: delivering.run(commands),
+        "events": lambda: _events(commands),
+    }
+    if only in frequent:
+        frequent[only]()
+        return parser
     _demo(commands)
     _drill(commands)
     _connections(_group(commands, "connections", "admin access to what is rotated"))
-    _rotations(_group(commands, "rotations", "create, show and carry out rotations"))
-    _secrets(_group(commands, "secrets", "read what is published"))
-    _run(commands)
-    _events(commands)
+    for add in frequent.values():
+        add()
     upkeep.add(commands, _whole)
     background.add(commands, _group)
     return parser
@@ -249,28 +240,6 @@ def _rotations(verbs: Subparsers) -> None:
     delete.add_argument("--yes", action="store_true", help="don't ask")
 
 
-def _secrets(verbs: Subparsers) -> None:
-    _place(_verb(verbs, "secrets", "list", "names, versions and owners; no values"))
-    get = _verb(verbs, "secrets", "get", "print one value")
-    get.add_argument("name", metavar="NAME")
-    _place(get)
-    export = _verb(verbs, "secrets", "export", "print all values of a place", epilog=_EXPORT_HELP)
-    export.add_argument("--format", choices=FORMATS, help="dotenv unless given; --json is --format json")
-    _place(export)
-
-
-def _run(commands: Subparsers) -> None:
-    run = commands.add_parser(
-        "run",
-        help="run a program with the published values in its environment",
-        usage="keyturn run [-h] [--project P] [--env E] [--path P] -- CMD ...",
-        epilog=_RUN_HELP,
-    )
-    _place(run)
-    run.add_argument("program", nargs=argparse.REMAINDER, metavar="CMD ...", help="the program and its arguments")
-    run.set_defaults(handler="run:run", parser=run)
-
-
 def _events(commands: Subparsers) -> None:
     events = commands.add_parser("events", help="who did what when, newest first", epilog=_EVENTS_HELP)
     events.add_argument("--rotation", metavar="NAME", help="only those of one rotation (name or id)")
@@ -304,12 +273,6 @@ def _named(parser: argparse.ArgumentParser) -> None:
 
 def _file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", required=True, metavar="FILE", help="the JSON request body; - reads standard input")
-
-
-def _place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--project", metavar="P", default="default", help="id or slug (default)")
-    parser.add_argument("--env", metavar="E", default="dev", help="environment slug (dev)")
-    parser.add_argument("--path", metavar="P", default="/", help="secret path (/)")
 
 
 def _limit(parser: argparse.ArgumentParser, default: int) -> None:

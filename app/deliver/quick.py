@@ -13,6 +13,11 @@ from store import published
 from store.keyring import KeyPlaces
 
 
+def stamp() -> object:
+    """Something else as soon as the store was written to; None when that cannot be told from a file."""
+    return published.stamp(_source())
+
+
 def values(place: Place) -> dict[str, str] | None:
     """Name to value of all that is published there."""
     return published.values(_source(), place.project, place.environment, place.path)

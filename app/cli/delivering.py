@@ -1,0 +1,102 @@
+"""What can be typed about how published values reach programs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.cli.parser import Subparsers
+
+FORMATS = ("dotenv", "json", "yaml", "shell")
+
+_EXPORT_HELP = """\
+formats:
+  dotenv  NAME=value lines. Letters, digits and @%+:,./_- stand bare; any other
+          value stands in single quotes or, when it holds a single quote or a
+          backslash, in double quotes with a backslash before each of \\ " $ `.
+          A value may go on over several lines. sh reads it: set -a; . ./.env
+  json    one object, name to value
+  yaml    one mapping, name to value
+  shell   eval "$(keyturn secrets export --format shell)"
+
+dotenv and shell hold names of letters, digits and _ alone; any other name is
+an error that names it."""
+_RUN_HELP = """\
+The program replaces keyturn: signals and exit code are its own. 127: there is
+no such program, 126: it cannot be run. Published values win over variables of
+the same name; KEYTURN_KEY is not handed on. A secret whose name cannot be a
+variable (letters, digits and _) is an error that names it: no program starts
+with a part of its configuration.
+
+With --watch keyturn stays, and starts the program anew when a value that it was
+given has changed: TERM, --grace seconds, KILL. With --signal it is told by a
+signal instead, for programs that read a file. Other signals are passed on. When
+the program ends by itself keyturn ends with its exit code, 128 and the number
+of the signal that ended it.
+
+  keyturn run --env prod --watch -- ./billing-service
+  keyturn run --watch --signal HUP -- nginx -g 'daemon off;'"""
+
+
+def run(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run a program with the published values in its environment",
+        usage="keyturn run [-h] [--project P] [--env E] [--path P] [--watch] [--grace S]\n"
+        "                   [--restart | --signal NAME] -- CMD ...",
+        epilog=_RUN_HELP,
+    )
+    place(parser)
+    parser.add_argument("--watch", action="store_true", help="stay, and act when a value that it was given changes")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--restart", action="store_true", help="with --watch: start it anew, which is the default")
+    how.add_argument("--signal", metavar="NAME", type=_signal, help="with --watch: send it a signal, such as HUP")
+    parser.add_argument(
+        "--grace", metavar="S", type=_grace, help="with --watch: seconds from TERM to KILL at a restart (10)"
+    )
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="CMD ...", help="the program and its arguments")
+    parser.set_defaults(handler="run:run", parser=parser)
+
+
+def secrets(verbs: Subparsers) -> None:
+    place(_verb(verbs, "list", "names, versions and owners; no values"))
+    get = _verb(verbs, "get", "print one value")
+    get.add_argument("name", metavar="NAME")
+    place(get)
+    export = _verb(verbs, "export", "print all values of a place", epilog=_EXPORT_HELP)
+    export.add_argument("--format", choices=FORMATS, help="dotenv unless given; --json is --format json")
+    place(export)
+
+
+def place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", metavar="P", default="default", help="id or slug (default)")
+    parser.add_argument("--env", metavar="E", default="dev", help="environment slug (dev)")
+    parser.add_argument("--path", metavar="P", default="/", help="secret path (/)")
+
+
+def _verb(verbs: Subparsers, name: str, about: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog)
+    parser.set_defaults(handler=f"secrets:{'show_all' if name == 'list' else name}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _signal(text: str) -> int:
+    from signal import Signals
+
+    name = text.upper().removeprefix("SIG")
+    known = {one.name.removeprefix("SIG"): one.value for one in Signals}
+    if name not in known or name in ("KILL", "STOP", "CHLD"):
+        raise argparse.ArgumentTypeError("must name a signal, such as HUP, USR1 or TERM")
+    return known[name]
+
+
+def _grace(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("must be a number of seconds from 0 to 3600")
+    return seconds
