@@ -169,9 +169,9 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
     try:
         with translated(location), target.begin() as there, source.connect() as copy:
             had_tables = setup.bring_up_to_date(there, location)
+            _refuse_others(there, location)
             there.execute(text("LOCK TABLE rotation IN ACCESS EXCLUSIVE MODE"))
-            if others := _sessions(there):
-                raise _in_use(location, others)
+            _refuse_others(there, location)  # who came while that waited
             if had_tables:
                 make_private_directory(kept.parent)
                 with backup.draft_beside(kept) as aside:
@@ -186,14 +186,16 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
     return had_tables
 
 
-def _sessions(connection: Connection) -> list[str]:
+def _refuse_others(connection: Connection, location: str) -> None:
+    connection.execute(text("SELECT pg_stat_clear_snapshot()"))
     rows = connection.execute(
         text(
             "SELECT pid, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'keyturn' AND pid <> pg_backend_pid()"
         )
     )
-    return [f"session {pid} from {where}" for pid, where in rows]
+    if others := [f"session {pid} from {where}" for pid, where in rows]:
+        raise _in_use(location, others)
 
 
 def _users_of(file: Path) -> list[str]:

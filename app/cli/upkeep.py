@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 _DOCTOR_HELP = """\
 Nothing is changed: no store is created, nothing is rotated. It looks at the
-key, who may read the files, the store and every sealed value in it, the
-disk, the clock, rotations that fail, are overdue or stuck, leases of processes
-that died, and logs in to every connection. Each line says passed, warning or
-failed, and what to do. Exit code 1 when something failed.
+key, who may read the files, the store and every sealed value in it, the disk,
+the clock, the history, backups, rotations that fail, are overdue or stuck,
+leases of processes that died, and logs in to every connection. Each line says
+passed, warning or failed, and what to do. Exit code 1 when something failed.
 
   keyturn doctor --json | jq '.checks[] | select(.result != "passed")'"""
 
