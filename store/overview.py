@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import String, cast, select
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
 from store.database import Tx
 from store.soundness import RANGES, nonsense
+from store.tables import Credential, Rotation
 
 AT_ONCE = 500
 """How many rows are read in one go: between two of them other threads have their turn."""
@@ -51,6 +53,14 @@ def glances(tx: Tx) -> list[Glance]:
     """By name."""
     found = tx.connection.execute(_ALL)
     return [Glance._make(row) for rows in found.partitions(AT_ONCE) for row in rows]
+
+
+def with_credentials(tx: Tx, ids: Collection[str]) -> list[tuple[Rotation, dict[int, Credential]]]:
+    """Those rotations, as far as they are there, and what their slots hold."""
+    held: dict[str, dict[int, Credential]] = {rotation_id: {} for rotation_id in ids}
+    for credential in tx.session.scalars(select(Credential).where(col(Credential.rotation_id).in_(ids))):
+        held[credential.rotation_id][credential.slot] = credential
+    return [(row, held[row.id]) for row in tx.session.scalars(select(Rotation).where(col(Rotation.id).in_(ids)))]
 
 
 def parameters_of(glance: Glance) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.contract import GeneratedCredentials, SecretRotation
@@ -22,6 +23,7 @@ from app.views import AttemptView, RotationDetail, SlotCheck, SlotView, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of
 from store import events, jobs, lifecycle, rotations
+from store import overview as stored
 from store.database import Tx
 from store.errors import LeaseBusy
 from store.jobs import Job
@@ -40,11 +42,11 @@ class Rotations:
         now = self.context.clock()
         return await self.context.store.aread(lambda tx: overview.snapshot(tx, now, before))
 
-    async def slots(self, rotation_id: str) -> tuple[SlotView, ...]:
-        """What its two slots hold, without the values."""
+    async def slots(self, ids: Collection[str]) -> dict[str, tuple[SlotView, ...]]:
+        """What the two slots of each hold, without the values; what is gone is left out."""
 
-        def look(tx: Tx) -> tuple[SlotView, ...]:
-            return slots_of(rotation_by(tx, rotation_id), rotations.credentials(tx, rotation_id))
+        def look(tx: Tx) -> dict[str, tuple[SlotView, ...]]:
+            return {row.id: slots_of(row, held) for row, held in stored.with_credentials(tx, ids)}
 
         return await self.context.store.aread(look)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -19,37 +19,45 @@ if TYPE_CHECKING:
     from screens.desk import Desk
 
 _SETTLED = 0.06
-"""How long the cursor stays on a row before more is read about it, in seconds."""
+"""How long the cursor stays on a row before more is read, in seconds."""
 
 
 class Detail(Static):
-    """Says at once what the row knows, and draws the slots as soon as they are read."""
+    """Says at once what the row knows, and draws its slots as soon as they are read.
 
-    def __init__(self) -> None:
+    `near` are the rows where the cursor may be next: their slots are read along with it, so that it meets them drawn.
+    """
+
+    def __init__(self, near: Callable[[], Sequence[RotationRow]]) -> None:
         super().__init__(id="detail")
+        self._near = near
         self._desk: Desk | None = None
         self._row: RotationRow | None = None
-        self._slots: tuple[str, Sequence[SlotView]] = ("", ())
-        """Of which rotation, and what is known."""
+        self._known: Mapping[str, Sequence[SlotView]] = {}
+        """The slots of rotations, by their ids."""
+        self._outdated = False
         self._settling: Timer | None = None
         self._said = Content()
 
-    def show(self, desk: Desk, row: RotationRow | None, *, read: bool = False) -> None:
-        """`read`: the cursor moved, or the store changed."""
+    def show(self, desk: Desk, row: RotationRow | None) -> None:
+        """What is true at the moment."""
         self._desk, self._row = desk, row
         self._draw()
-        if read:
-            if self._settling is not None:
-                self._settling.stop()
-            self._settling = self.set_timer(_SETTLED, self._load)
+
+    def read(self, *, renew: bool) -> None:
+        """Soon. `renew`: also what is known, for the store changed."""
+        self._outdated |= renew
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(_SETTLED, self._load)
 
     def _draw(self) -> None:
         from screens.dashboard.panel import panel
 
-        desk, row, (known, slots) = self._desk, self._row, self._slots
+        desk, row = self._desk, self._row
         if desk is None:
             return
-        lines = panel(row, slots if row.id == known else (), desk.now(), self.content_size.width) if row else []
+        lines = panel(row, self._slots(row), desk.now(), self.content_size.width) if row else []
         if (trouble := desk.trouble) is not None:
             lines = [plain(f"{look.glyphs().warning} {trouble.message} {trouble.remedy}", look.STYLES[look.BAD])]
         said = Content("\n").join(lines)
@@ -57,17 +65,26 @@ class Detail(Static):
             self._said = said
             self.update(said, layout=False)
 
+    def _slots(self, row: RotationRow) -> Sequence[SlotView]:
+        """None while what was read about them contradicts the row: that is newer."""
+        slots = self._known.get(row.id, ())
+        active = next((slot.identity for slot in slots if slot.active), "")
+        return slots if active == row.active_identity else ()
+
     @work(exclusive=True)
     async def _load(self) -> None:
         """The last question wins."""
-        row, desk = self._row, self._desk
-        if row is None or desk is None:
+        rows = [*self._near(), *([self._row] if self._row else [])]
+        renew, self._outdated = self._outdated, False
+        wanted = {row.id for row in rows if renew or row.id not in self._known}
+        if self._desk is None or not wanted:
             return
         try:
-            slots = await desk.service.rotations.slots(row.id)
-        except Exception as error:
-            if explain(error) is None:
-                raise
-            return  # it is gone, or the desk tells what is wrong with the store
-        self._slots = row.id, slots
+            found = await self._desk.service.rotations.slots(wanted)
+        except BaseException as error:
+            self._outdated |= renew
+            if isinstance(error, Exception) and explain(error) is not None:
+                return  # the desk tells what is wrong with the store
+            raise
+        self._known = found if renew else {**self._known, **found}
         self._draw()

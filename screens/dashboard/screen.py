@@ -70,9 +70,14 @@ class DashboardScreen(Screen[None]):
         self._status = Static(classes="status-line", markup=False)
         self.desk: Desk | None = None
         self._title = CountsBar("opening the store")
-        self._table: LineTable[RotationRow] = LineTable(columns(80), key=lambda row: row.id, cells=self._cells)
+        self._table: LineTable[RotationRow] = LineTable(
+            columns(80), key=lambda row: row.id, cells=self._cells, moved=self._highlighted
+        )
         self._empty, self._timeline = Static(id="empty"), Static(id="timeline")
-        self._state, self._detail = Static(look.glyphs().rule * 500, id="state", markup=False), Detail()
+        self._state, self._detail = (
+            Static(look.glyphs().rule * 500, id="state", markup=False),
+            Detail(self._table.rows_near),
+        )
         self._finder: Finder | None = None
         self._wide = 80
         self._chosen = Arrangement()
@@ -105,7 +110,8 @@ class DashboardScreen(Screen[None]):
     def _changed(self, desk: Desk) -> None:
         if desk.snapshot is not None:
             self.snapshot = desk.snapshot
-        self._show_moment(read=True)
+        self._detail.read(renew=True)
+        self._show_moment()
 
     def watch_snapshot(self) -> None:
         self._prepare()
@@ -196,9 +202,9 @@ class DashboardScreen(Screen[None]):
         self._table.redraw()
         self._show_moment()
 
-    def _show_moment(self, *, read: bool = False) -> None:
+    def _show_moment(self) -> None:
         if self.desk is not None:
-            self._detail.show(self.desk, self._row(), read=read)
+            self._detail.show(self.desk, self._row())
         self._show_title()
         self._show_timeline()
         self.refresh_bindings()
@@ -235,9 +241,9 @@ class DashboardScreen(Screen[None]):
 
     # Keys ------------------------------------------------------------------------------------------------------------
 
-    @on(LineTable.Highlighted)
     def _highlighted(self) -> None:
-        self._show_moment(read=True)
+        self._detail.read(renew=False)
+        self._show_moment()
 
     @on(LineTable.Selected)
     def _selected(self, event: LineTable.Selected) -> None:

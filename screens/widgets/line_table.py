@@ -112,10 +112,12 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         *,
         key: Callable[[RowT], str],
         cells: Callable[[RowT], tuple[Cell, ...]],
+        moved: Callable[[], None] | None = None,
         id: str | None = None,  # noqa: A002
     ) -> None:
+        """`moved` is called when the cursor is on another row, early enough to be painted along with it."""
         super().__init__(id=id)
-        self._columns = tuple(columns)
+        self._columns, self._moved = tuple(columns), moved
         self._key, self._cells = key, cells
         self._rows: list[RowT | Heading] = []
         self._keys: list[str | None] = []
@@ -136,6 +138,12 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     @property
     def cursor_key(self) -> str | None:
         return self._keys[self._cursor] if self._keys else None
+
+    def rows_near(self) -> list[RowT]:
+        """Those in view, and as many above and below: where the cursor may be next."""
+        top, room = self.scroll_offset.y, self._room
+        near = self._rows[max(top - room, 0) : top + 2 * room]
+        return [row for row in near if not isinstance(row, Heading)]
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """New columns, for which `cells` has something from now on."""
@@ -161,7 +169,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self._show_cursor()
         self.refresh()
         if self.cursor_key != under_cursor:
-            self.post_message(self.Highlighted(self.cursor_key))
+            self._tell()
 
     def redraw(self) -> None:
         """Draw the lines again that read differently by now."""
@@ -274,6 +282,11 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self._refresh_row(before)
         self._refresh_row(index)
         self._show_cursor()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._moved is not None:
+            self._moved()
         self.post_message(self.Highlighted(self.cursor_key))
 
     def _show_cursor(self) -> None:
