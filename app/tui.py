@@ -29,6 +29,7 @@ from textual.worker import WorkerFailed
 
 from app import logs
 from app.errors import Explanation, explain
+from app.preferences import AUTO, FILE_NAME, Preferences, load, save, zone_of
 from app.settings import Settings
 from screens import look
 from screens.dashboard import DashboardScreen
@@ -96,6 +97,7 @@ class KeyturnApp(App[int]):
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("v,4", "go('events')", "Events", tooltip="The history: who did what when"),
         Binding("3", "go('secrets')", "Secrets", tooltip="What is published, by place"),
+        Binding("comma", "go('settings')", "Settings", tooltip="Colours, times, characters"),
         Binding("1", "go('rotations')", "Rotations", tooltip="All rotations", show=False),
         Binding("2", "go('connections')", "Connections", tooltip="Admin access to the targets", show=False),
         # Over a slow line several keys arrive at once: what follows a tab must not reach the field before it.
@@ -128,12 +130,39 @@ class KeyturnApp(App[int]):
         self._leaving = False
         for theme in themes():
             self.register_theme(theme)
-        self.theme = default_theme(settings.environ, self.available_themes)
         self._plain: tuple[LineFilter, ...] = ()
-        if look.choose_glyphs(settings.environ) is look.ASCII:
+        self._preferences_file = settings.config_dir / FILE_NAME
+        self._preferences, self._complaints = load(self._preferences_file)
+        self._apply()
+
+    def _apply(self) -> None:
+        """Make the preferences hold."""
+        chosen, environ = self._preferences, self.settings.environ
+        self.theme = default_theme(environ, self.available_themes) if chosen.theme == AUTO else chosen.theme
+        look.choose_times(look.Times(chosen.times == "relative", zone_of(chosen.zone)))
+        asked = None if chosen.ascii == AUTO else chosen.ascii == "on"
+        self._plain = ()
+        if look.choose_glyphs(environ, asked) is look.ASCII:
             from screens.ascii import AsciiFilter
 
             self._plain = (AsciiFilter(),)
+
+    def _prefer(self, chosen: Preferences) -> Explanation | None:
+        """Make them hold on all screens, and write them down. What kept them from being written."""
+        self._preferences = chosen
+        self._apply()
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(with_self=True):
+                widget.notify_style_update()
+                widget.refresh()
+        try:
+            save(self._preferences_file, chosen)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            return known
+        return None
 
     def get_default_screen(self) -> Screen[Any]:
         return DashboardScreen(self._status_line)
@@ -200,6 +229,8 @@ class KeyturnApp(App[int]):
         assert isinstance(dashboard, DashboardScreen)
         dashboard.attach(self.desk)
         self.desk.open(background_loop=self._background_loop)
+        for complaint in self._complaints:
+            self.notify(complaint, severity="warning", timeout=20)
         if self._first_start_notice and (notice := message.service.first_start_notice):
             from screens.message import MessageScreen
 
@@ -304,9 +335,13 @@ class KeyturnApp(App[int]):
 
     def action_go(self, page: str) -> None:
         """To another page, from wherever no text is being typed."""
-        from screens.pages import go
+        from screens.pages import SETTINGS, go
 
-        if self.desk is not None:
+        if page == SETTINGS:
+            from screens.settings import SettingsScreen
+
+            self.push_screen(SettingsScreen(self._preferences, self._preferences_file, self._prefer))
+        elif self.desk is not None:
             go(self, self.desk, page)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -329,7 +364,6 @@ class KeyturnApp(App[int]):
             for name, about, act in everywhere(self, self.desk):
                 yield SystemCommand(name, about, act)
         yield SystemCommand("Help", "The keys of this screen", self.action_help)
-        yield SystemCommand("Theme", "Other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave Keyturn; what is under way ends first", self.action_quit)
 
 

@@ -88,13 +88,13 @@ def glyphs() -> Glyphs:
     return _chosen
 
 
-def choose_glyphs(environ: Mapping[str, str]) -> Glyphs:
+def choose_glyphs(environ: Mapping[str, str], asked: bool | None = None) -> Glyphs:
     """ASCII where the locale is not UTF-8, and on the Linux console, whose font has few others.
 
-    KEYTURN_ASCII=1 or 0 overrides.
+    `asked` decides, where it is not None; else KEYTURN_ASCII=1 or 0.
     """
     global _chosen  # noqa: PLW0603 - one terminal, one set
-    _chosen = ASCII if _wants_ascii(environ) else UNICODE
+    _chosen = ASCII if (_wants_ascii(environ) if asked is None else asked) else UNICODE
     return _chosen
 
 

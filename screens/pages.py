@@ -17,6 +17,7 @@ TITLES = {
     CONNECTIONS: ("Connections", "Admin access to the targets"),
     SECRETS: ("Secrets", "What is published, by place"),
     EVENTS: ("Events", "The history: who did what when"),
+    SETTINGS: ("Settings", "Colours, times, characters"),
 }
 """What each is called, and what it is for."""
 

@@ -95,9 +95,10 @@ def themes() -> tuple[Theme, ...]:
 
 
 def default_theme(environ: Mapping[str, str], known: Collection[str]) -> str:
-    """TEXTUAL_THEME when it names a theme; over SSH the terminal's own palette."""
+    """TEXTUAL_THEME when it names a theme; over SSH the terminal's own palette; light where the terminal says so."""
     if (chosen := environ.get("TEXTUAL_THEME")) in known and chosen is not None:
         return chosen
     if any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")):
         return ANSI
-    return DARK
+    # rxvt, Konsole and others: "foreground;background", by number of the palette; 7 and 15 are white.
+    return LIGHT if environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15") else DARK

@@ -91,6 +91,7 @@ _KEYS = {
     "escape": "esc",
     "question_mark": "?",
     "slash": "/",
+    "comma": ",",
     "pageup": "page up",
     "pagedown": "page down",
     "space": "space",

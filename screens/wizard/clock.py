@@ -1,19 +1,21 @@
-"""Times of day as people enter them, in their own zone, and as they are kept, in UTC."""
+"""Times of day as people enter them, in the zone that they chose, and as they are kept, in UTC."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 
+from screens import look
+
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 
 
 def to_utc(text: str, now: datetime) -> tuple[int, int] | None:
-    """UTC hours and minutes of a local time of day such as "03:30", by today's clock. None: this is no time of day."""
+    """UTC hours and minutes of a time of day such as "03:30" in that zone, by today's clock. None: no such time."""
     found = _TIME.fullmatch(text.strip())
     if found is None or int(found[1]) > 23 or int(found[2]) > 59:
         return None
-    local = now.astimezone().replace(hour=int(found[1]), minute=int(found[2]), tzinfo=None)
+    local = now.astimezone(look.zone()).replace(hour=int(found[1]), minute=int(found[2]), tzinfo=None)
     utc = local - _offset(now)
     return utc.hour, utc.minute
 
@@ -26,7 +28,7 @@ def to_local(hours: int, minutes: int, now: datetime) -> str:
 
 def zone(now: datetime) -> str:
     """What the local zone is called: "CET", "UTC"."""
-    return now.astimezone().tzname() or "local time"
+    return now.astimezone(look.zone()).tzname() or "local time"
 
 
 def beside(text: str, now: datetime) -> str:
@@ -38,6 +40,6 @@ def beside(text: str, now: datetime) -> str:
 
 
 def _offset(now: datetime) -> timedelta:
-    offset = now.astimezone().utcoffset()
+    offset = now.astimezone(look.zone()).utcoffset()
     assert offset is not None
     return offset

@@ -1,0 +1,134 @@
+"""How Keyturn looks: colours, times, characters. What is chosen holds at once, and from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Button
+
+from app.errors import Explanation
+from app.preferences import ASCII, LOCAL, THEMES, TIMES, UTC_ZONE, Preferences, zone_of
+from screens import look
+from screens.form_screen import HELP_KEY, FormScreen
+from screens.pages import SETTINGS
+from screens.widgets.controls import Choice, Line, Push
+from screens.widgets.field import Field
+from screens.widgets.form import Form
+
+_THEME_WORDS = {
+    "auto": "as the terminal is",
+    "keyturn-dark": "Keyturn dark",
+    "keyturn-light": "Keyturn light",
+    "keyturn-ansi": "your terminal's own 16 colours",
+    "ansi-dark": "16 colours, on dark",
+    "ansi-light": "16 colours, on light",
+}
+_TIMES_WORDS = {"relative": "relative (2 h ago, in 3 d)", "exact": "exact (12-18 02:00)"}
+_ASCII_WORDS = {"auto": "as the locale says", "on": "ASCII alone", "off": "with ✓ ✗ ● and the like"}
+
+
+class SettingsScreen(FormScreen[None]):
+    """`choose` makes a choice hold, and says what kept it from being written down, None for nothing."""
+
+    PAGE = SETTINGS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", tooltip="Back to where you were"),
+        HELP_KEY,
+    ]
+
+    def __init__(self, chosen: Preferences, path: Path, choose: Callable[[Preferences], Explanation | None]) -> None:
+        super().__init__("Settings", Push("Back", "back"))
+        self._chosen, self._choose = chosen, choose
+        self.about = f"What you choose holds at once on all pages, and is kept in {path}."
+
+    async def on_mount(self) -> None:
+        await self.replace(self._fields())
+        self.say(self.about)
+        self.focus_first()
+
+    def _fields(self) -> Iterable[Widget]:
+        chosen = self._chosen
+        yield Field(
+            "Colours",
+            Choice([(_THEME_WORDS[theme], theme) for theme in THEMES], chosen.theme),
+            key="theme",
+            help="As the terminal is: what TEXTUAL_THEME says; else over SSH its own 16 colours; else dark or light.",
+        )
+        yield Field(
+            "Times",
+            Choice([(_TIMES_WORDS[times], times) for times in TIMES], chosen.times),
+            key="times",
+            help="How moments are written in lists. Details tell both.",
+        )
+        yield Field(
+            "Time zone",
+            Line(chosen.zone, placeholder="local, UTC or e.g. Europe/Berlin", suggestions=(LOCAL, UTC_ZONE, *_zones())),
+            key="zone",
+            help="local, UTC, or a name such as Europe/Berlin. The schedule itself is kept in UTC.",
+        )
+        yield Field(
+            "Characters",
+            Choice([(_ASCII_WORDS[each], each) for each in ASCII], chosen.ascii),
+            key="ascii",
+            help="For terminals and fonts that cannot show more than ASCII. KEYTURN_ASCII=1 or 0 says the same.",
+        )
+
+    @on(Form.Changed)
+    def _changed(self, event: Form.Changed) -> None:
+        event.stop()
+        text = event.text.strip()
+        if event.field.key == "zone":
+            event.field.error = ""
+            if _wrong(text):  # while it is being typed
+                return
+        if text:
+            self._take(replace(self._chosen, **{event.field.key: text}))
+
+    @on(Form.Left)
+    def _left(self, event: Form.Left) -> None:
+        event.stop()
+        if event.field.is_attached and event.field.key == "zone":
+            event.field.error = _wrong(event.field.control.value if isinstance(event.field.control, Line) else "")
+
+    def _take(self, chosen: Preferences) -> None:
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        trouble = self._choose(chosen)
+        if trouble is None:
+            self.note(f"{look.glyphs().healthy} kept", look.GOOD)
+        else:
+            self.note(f"{look.glyphs().failed} holds until you leave, but is not kept", look.BAD)
+            self.app.notify(f"{trouble.message} {trouble.remedy}".strip(), severity="error", timeout=15)
+
+    @on(Form.Submitted)
+    def _submitted(self) -> None:
+        self.query_one("#back").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.action_back()
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def _wrong(text: str) -> str:
+    try:
+        zone_of(text.strip())
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _zones() -> list[str]:
+    from zoneinfo import available_timezones
+
+    return sorted(available_timezones())

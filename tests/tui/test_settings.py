@@ -1,0 +1,130 @@
+"""What a person chooses holds at once, and is kept in a file that is never spoiled."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from textual.color import Color
+
+from app.preferences import DEFAULTS, FILE_NAME, Preferences, load, save
+from screens import look
+from tests.conftest import Database
+from tests.tui.ground import Walk, row_of, set_up, settings_here, until, walking
+from tests.tui.wizardry import complains, field, fill, press
+
+
+@pytest.fixture(autouse=True)
+def usual_look() -> Iterator[None]:
+    """Other tests find everything as it was."""
+    yield
+    look.choose_times(look.Times())
+    look.choose_glyphs({}, asked=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "inside" / FILE_NAME
+
+
+async def choose(walk: Walk, title: str, word: str) -> None:
+    """Open the list of a field and take the entry that begins so."""
+    await field(walk, title)
+    await press(walk, "enter", *word, "enter")
+
+
+@pytest.mark.usefixtures("home")
+async def test_choices_hold_at_once_and_at_the_next_start(pg: Database) -> None:
+    (rotation_id,) = await set_up(pg, "billing")
+    row = await row_of(rotation_id)
+    assert row.next_at is not None
+    path = settings_here().config_dir / FILE_NAME
+    async with walking() as walk:
+        await walk.sees("in 30 d")
+        await press(walk, "comma")
+        await walk.reaches("SettingsScreen")
+        await walk.sees("as the terminal is", "relative", "local")
+        await choose(walk, "Colours", "keyturn l")
+        await until(lambda: walk.app.theme == "keyturn-light", "the light theme")
+        assert walk.screen.styles.background == Color.parse("#f6f5f1")
+        await press(walk, "tab")
+        await choose(walk, "Times", "exact")
+        await press(walk, "tab")
+        await fill(walk, "Time zone", "Asia/Nowhere")
+        await press(walk, "tab")
+        await complains(walk, "Time zone", "There is no time zone 'Asia/Nowhere'")
+        await press(walk, "shift+tab")
+        await fill(walk, "Time zone", "Asia/Tokyo")
+        await press(walk, "tab")
+        await choose(walk, "Characters", "ascii")
+        await walk.sees("+ kept")
+        await press(walk, "escape")
+        await walk.reaches("DashboardScreen")
+        shown = f"{row.next_at + timedelta(hours=9):%m-%d %H:%M}"
+        await walk.sees(shown, "+ healthy", "JST")
+        await walk.sees_not("✓")
+    assert load(path) == (Preferences("keyturn-light", "exact", "Asia/Tokyo", "on"), [])
+    async with walking() as walk:
+        await walk.sees(shown, "+ healthy", "JST")
+        assert walk.app.theme == "keyturn-light"
+
+
+@pytest.mark.usefixtures("home")
+async def test_a_broken_file_is_told_and_left_alone(tmp_path: Path) -> None:
+    path = settings_here().config_dir / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('theme = "keyturn-light"\ntimes = exact\n')
+    async with walking() as walk:
+        said = [toast.message for toast in walk.app._notifications]
+        assert any("is not TOML: Invalid value (at line 2, column 9). The usual settings" in text for text in said), (
+            said
+        )
+        await press(walk, "comma")
+        await walk.reaches("SettingsScreen")
+        await choose(walk, "Colours", "keyturn l")
+        await walk.sees("✗ holds until you leave, but is not kept")
+        assert walk.app.theme == "keyturn-light"
+    assert "times = exact" in path.read_text()
+
+
+def test_what_nobody_reads_and_comments_stay(file: Path) -> None:
+    assert load(file) == (DEFAULTS, [])
+    save(file, Preferences(times="exact"))
+    assert file.read_text() == 'times = "exact"\n'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    file.write_text('# mine\nodd = 1\ntheme="keyturn-dark" # nice\n\n[other]\ntheme = "x"\n')
+    save(file, Preferences(theme="keyturn-light", zone="UTC"))
+    assert file.read_text() == '# mine\nodd = 1\ntheme = "keyturn-light"\n\nzone = "UTC"\n[other]\ntheme = "x"\n'
+    found, problems = load(file)
+    assert found == Preferences(theme="keyturn-light", zone="UTC")
+    assert problems == [f"{file}: nobody reads {name!r}; it is kept." for name in ("odd", "other")]
+    assert [path.name for path in file.parent.iterdir()] == [FILE_NAME], "no draft is left"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('theme = "pink"', "theme: must be one of: auto, keyturn-dark"),
+        ("times = 3", "times must be text."),
+        ('zone = "Europe"', "There is no time zone 'Europe'"),
+        ('zone = "../etc/passwd"', "There is no time zone"),
+        ('ascii = "perhaps"', "ascii: must be one of: auto, on, off"),
+    ],
+)
+def test_the_default_stands_in_for_a_value_that_makes_no_sense(file: Path, text: str, complaint: str) -> None:
+    file.parent.mkdir()
+    file.write_text(f"{text}\n")
+    found, problems = load(file)
+    assert found == DEFAULTS
+    assert len(problems) == 1
+    assert complaint in problems[0]
+
+
+def test_what_is_no_text_is_told_with_its_place(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b'theme = "auto"\nzone = "\xff"\n')
+    assert "is not UTF-8 (at line 2, column 9)" in load(file)[1][0]
