@@ -229,3 +229,26 @@ async def test_the_title_counts_each_state(width: int, counts: str) -> None:
     async with walking((width, 24), app=watching()) as walk:
         await walk.sees(counts)
         assert "paused" not in walk.text, "only what there is"
+
+
+async def test_a_snapshot_makes_anew_only_what_changed() -> None:
+    await furnish()
+    async with open_here() as service:
+        first = await service.rotations.snapshot()
+        again = await service.rotations.snapshot(first)
+        assert again.rows is first.rows
+        await change(service, "mail", failures=3)
+        third = await service.rotations.snapshot(again)
+        assert [one is other for one, other in zip(third.rows, first.rows, strict=True)] == [
+            row.name != "mail" for row in first.rows
+        ]
+        assert next(row for row in third.rows if row.name == "mail").failures == 3
+        assert third.rows == (await service.rotations.snapshot()).rows, "as if it were the first one"
+        await service.store.awrite(lambda tx: rotations.delete(tx, "mail"))
+        assert [row.name for row in (await service.rotations.snapshot(third)).rows] == sorted({*NAMES} - {"mail"})
+        slots = await service.rotations.slots(["billing", "mail"])
+        assert list(slots) == ["billing"], "what is gone is left out"
+        assert [(slot.identity, slot.active) for slot in slots["billing"]] == [
+            ("billing_a", True),
+            ("billing_b", False),
+        ]

@@ -6,7 +6,7 @@ import time
 
 from textual.app import App, ComposeResult
 
-from screens.widgets.line_table import Cell, Column, LineTable, fitted
+from screens.widgets.line_table import Cell, Column, Heading, LineTable, fitted
 
 Row = tuple[str, tuple[Cell, ...]]
 
@@ -104,6 +104,31 @@ async def test_a_click_moves_the_cursor_and_a_second_opens() -> None:
         await pilot.click(LineTable, offset=(4, 0))
         await pilot.click(LineTable, offset=(4, 9))
         assert app.told[-1] == "selected row0002"
+
+
+async def test_headings_are_stepped_over_and_stay_in_view_with_their_first_row() -> None:
+    app = Table()
+    async with app.run_test(size=(60, 6)) as pilot:
+        names = rows(*NAMES[:6])
+        app.table.set_rows([Heading("first: 3"), *names[:3], Heading("empty: 0"), Heading("second: 3"), *names[3:]])
+        await pilot.pause()
+        assert app.table.cursor_key == "row0000"
+        assert app.lines[1:3] == ["first: 3", "▸ row0000     value of row0000"]
+        await pilot.press("down", "down", "down")
+        assert app.table.cursor_key == "row0003"
+        await pilot.press("end", "home")
+        assert app.lines[1:3] == ["first: 3", "▸ row0000     value of row0000"], "what it belongs to is in view again"
+        await pilot.press("up")
+        assert app.table.cursor_key == "row0000"
+        await pilot.click(LineTable, offset=(4, 1))
+        assert app.table.cursor_key == "row0000"
+        assert "selected row0000" not in app.told
+        assert [name for name, _ in app.table.rows_near()] == NAMES[:6]
+        app.table.set_rows([Heading("other: 1"), *names[4:5]])
+        await pilot.pause()
+        assert app.table.cursor_key == "row0004"
+        app.table.set_rows([])
+        assert app.table.cursor_row is None
 
 
 async def test_only_rows_in_view_are_looked_at() -> None:
