@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from app.contract import (
-    MoveRotation,
     SecretRotation,
     UpdateRotation,
     known_part,
     parse_mapping,
     validated,
 )
-from app.errors import Busy, InvalidInput, NotFound, PreflightFailed
-from app.operations import edit_outlook
-from app.operations.context import Context, environment_by, rotation_by
+from app.errors import Busy, InvalidInput, PreflightFailed
+from app.operations import edit_outlook, moves
+from app.operations.context import Context, rotation_by
 from app.operations.creation import dump_parameters
 from app.operations.documents import document_of
 from app.operations.holders import held_elsewhere
@@ -33,12 +32,12 @@ from app.rotation.surroundings import Listener
 from app.views import Outlook
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
-from store import connections, events, jobs, journal, leases, lifecycle, projects, rotations, secrets
+from store import connections, events, jobs, journal, leases, lifecycle, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
 from store.jobs import Job
 from store.leases import Lease
-from store.tables import Environment, Rotation
+from store.tables import Rotation
 
 _SCHEDULE = {"rotation_interval", "rotate_at_utc", "is_auto_rotation_enabled"}
 
@@ -49,15 +48,6 @@ class _Change:
     given: frozenset[str]
     parameters: BaseModel | None
     mapping: Mapping[str, str] | None
-
-
-@dataclass
-class _Destination:
-    """`taken`: names of ours that plain secrets have there."""
-
-    environment: Environment
-    taken: Collection[str] = ()
-    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -106,70 +96,11 @@ class Edits:
 
     async def move_problems(self, ref: str, data: Any) -> list[Problem]:
         """Everything that `move` would refuse. Nothing is changed."""
-        try:
-            body = _destination(data)
-            found = await self.context.store.aread(lambda tx: self._conflicts(tx, rotation_by(tx, ref), body))
-        except InvalidInput as error:
-            return list(error.problems)
-        except NotFound as error:
-            return [Problem("destinationEnvironment", error.message)]
-        return found.problems
+        return await moves.problems(self.context, ref, data)
 
     async def move(self, ref: str, data: Any) -> SecretRotation:
         """To another environment or folder, with its secrets and their history. The target is not touched."""
-        body = _destination(data)
-
-        def work(tx: Tx) -> SecretRotation:
-            engine = self.context.engine
-            found = rotation_by(tx, ref)
-            lease = engine.claim_in(tx, found.id)
-            row = leases.hold(tx, lease)
-            self._move(tx, row, body)
-            row.lease_owner, row.lease_until = None, 0.0
-            document = document_of(tx, row)
-            reached("move.uncommitted")
-            return document
-
-        try:
-            moved = await self.context.store.awrite(work)
-            reached("move.recorded")
-            return moved
-        except LeaseBusy as error:
-            raise Busy(error.message, remedy=error.remedy) from None
-
-    def _move(self, tx: Tx, row: Rotation, body: MoveRotation) -> None:
-        now, path = self.context.clock(), body.destination_secret_path
-        here = projects.place_of(tx, row.folder_id)
-        found = self._conflicts(tx, row, body)
-        if found.problems:
-            raise InvalidInput(found.problems)
-        folder = projects.ensure_folder(tx, found.environment.id, path, self.context.new_id)
-        secrets.remove_named(tx, folder.id, found.taken)
-        secrets.move(tx, row.id, folder.id, now)
-        row.folder_id, row.updated_at = folder.id, now
-        self._event(
-            tx, row, f"moved from {here.environment.slug} {here.folder.path} to {found.environment.slug} {path}"
-        )
-
-    def _conflicts(self, tx: Tx, row: Rotation, body: MoveRotation) -> _Destination:
-        """Raises NotFound for an unknown environment."""
-        here = projects.place_of(tx, row.folder_id)
-        _, environment = environment_by(tx, here.project.id, body.destination_environment)
-        folder = projects.find_folder(tx, environment.id, body.destination_secret_path)
-        found = _Destination(environment)
-        if folder is None:
-            return found
-        if folder.id == row.folder_id:
-            found.problems.append(Problem("destinationSecretPath", f"{row.name} is there already"))
-        elif rotations.find(tx, folder.id, row.name):
-            found.problems.append(Problem("destinationSecretPath", f"a rotation named {row.name} exists there already"))
-        found.taken = secrets.taken(tx, folder.id, row.secrets_mapping.values(), row.id)
-        owned = secrets.owned(tx, folder.id, found.taken)
-        if found.taken and (not body.overwrite_destination or owned):
-            whose = ", which a rotation owns" if body.overwrite_destination else ""
-            said = f"taken there: {', '.join(sorted(found.taken))}{whose}"
-            found.problems.append(Problem("destinationSecretPath", said))
-        return found
+        return await moves.move(self.context, ref, data)
 
     async def _preflight(self, row: Rotation, kind: Provider, change: _Change) -> None:
         """New users are tried before anything is stored. Raises PreflightFailed."""
@@ -267,15 +198,6 @@ class Edits:
             rotation_id=row.id,
             message=message,
         )
-
-
-def _destination(data: Any) -> MoveRotation:
-    problems: list[Problem] = []
-    given = known_part(MoveRotation, data, []) if isinstance(data, Mapping) else data
-    body = validated(MoveRotation, given, "", problems)
-    if body is None:
-        raise InvalidInput(problems)
-    return body
 
 
 def _prepared(tx: Tx, ref: str, data: Any) -> tuple[Rotation, Provider, _Change]:
