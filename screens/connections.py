@@ -35,6 +35,8 @@ EMPTY = (
     ("Keyturn changes other people's credentials.", ""),
 )
 _USERS_SHOWN, _MOST_USERS = 12, 200
+_WITH_TO = 76
+"""From how many columns on the app has a column of its own."""
 
 
 class ConnectionsScreen(LeftOnce[None]):
@@ -60,7 +62,7 @@ class ConnectionsScreen(LeftOnce[None]):
         self._tests: dict[str, ConnectionTest | float] = {}
         """By id: the last answer; while it is awaited, since when (time.monotonic)."""
         self._table: LineTable[ConnectionView] = LineTable(
-            _columns(80), key=lambda view: view.id, cells=lambda view: _cells(view, self._tests)
+            _columns(80), key=lambda view: view.id, cells=lambda view: _cells(view, self._tests, self.size.width)
         )
         self._empty, self._detail = Static(id="empty"), Static(id="detail")
 
@@ -204,15 +206,18 @@ class ConnectionsScreen(LeftOnce[None]):
 
 
 def _columns(width: int) -> list[Column]:
-    columns = [Column("Connection", 16, 2), Column("To", 10), Column("Access", 24, 4), Column("Used by", 11)]
+    columns = [Column("Connection", 16, 2), Column("To", 10), Column("Access", 20, 4), Column("Used by", 13)]
+    if width < _WITH_TO:
+        del columns[1]
     return [*columns, Column("Tested", 12)] if width >= 96 else columns
 
 
-def _cells(view: ConnectionView, tests: dict[str, ConnectionTest | float]) -> tuple[Cell, ...]:
+def _cells(view: ConnectionView, tests: dict[str, ConnectionTest | float], width: int) -> tuple[Cell, ...]:
     text, tone = _word(view, tests)
     number = len(view.used_by)
     used = f"{number} rotation{'' if number == 1 else 's'}" if number else "nobody"
-    return (view.name, ""), (view.app_title, look.MUTED), (view.summary, ""), (used, look.MUTED), (text, tone)
+    to = [(view.app_title, look.MUTED)] if width >= _WITH_TO else []
+    return (view.name, ""), *to, (view.summary, ""), (used, look.MUTED), (text, tone)
 
 
 def _users(view: ConnectionView, rows: list[RotationRow]) -> PickScreen:

@@ -29,6 +29,9 @@ _ALWAYS = (
     ("ctrl+q", "Leave Keyturn; what is under way ends first"),
 )
 
+_WIDEST = 18
+"""How many columns keys may have; some things have many."""
+
 Keys = list[tuple[str, str]]
 """(key, what it does)."""
 
@@ -48,8 +51,8 @@ class HelpScreen(ModalScreen[None], LeftOnce[None]):
             box.border_subtitle = Content("up and down scroll, esc closes")
             if self._about:
                 yield Static(plain(self._about))
-            width = max((len(key) for keys in self._groups.values() for key, _ in keys), default=0)
             for title, keys in self._groups.items():
+                width = min(max(len(key) for key, _ in keys), _WIDEST)
                 yield Static(Content.assemble("\n", (title, "bold")))
                 lines = [(Content.styled(key, "bold $footer-key-foreground"), plain(what)) for key, what in keys]
                 yield Rows(lines, labels=width + 2)

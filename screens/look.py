@@ -191,7 +191,7 @@ def zone() -> tzinfo | None:
     return _times.zone
 
 
-AT_WIDTH = 11
+AT_WIDTH = 12
 """How wide the result of `relative` may be."""
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 REVEALED_FOR = timedelta(seconds=30)
 _MASK_LENGTH = 12
-_WITH_NEXT = 76
-"""From how many columns on version and next run have columns of their own."""
+_WITH_NEXT, _WITH_VERSION = 76, 96
+"""From how many columns on the next run, then the version have a column of their own."""
 _MUTED = look.STYLES[look.MUTED]
 
 EMPTY = "No secrets yet.\n\nA rotation publishes its credential as secrets: press 1, then n, to set one up."
@@ -178,7 +178,9 @@ class SecretsScreen(LeftOnce[None]):
         ]
         if self.size.width >= _WITH_NEXT:
             following = look.relative(owner.next_at, now) if owner and owner.next_at else "never"
-            cells = [*cells, (following, look.MUTED), (f"{secret.version:>3}", look.MUTED)]
+            cells.append((following, look.MUTED))
+        if self.size.width >= _WITH_VERSION:
+            cells.append((f"{secret.version:>7}", look.MUTED))
         return tuple(cells)
 
     @on(LineTable.Highlighted)
@@ -308,10 +310,8 @@ def _texts(secrets: list[PlacedSecret], owners: dict[str, RotationRow]) -> list[
 
 
 def _columns(width: int) -> list[Column]:
-    columns = [
-        Column("Secret", 16, 3),
-        Column("Place", 10, 1),
-        Column("Changed", look.AT_WIDTH),
-        Column("Rotation", 12, 2),
-    ]
-    return [*columns, Column("Next run", look.AT_WIDTH), Column("Ver", 3)] if width >= _WITH_NEXT else columns
+    columns = [Column("Secret", 16, 3), Column("Place", 10, 1), Column("Changed", look.AT_WIDTH)]
+    columns.append(Column("Rotation", 12, 3))
+    if width >= _WITH_NEXT:
+        columns.append(Column("Next run", look.AT_WIDTH))
+    return [*columns, Column("Version", 7)] if width >= _WITH_VERSION else columns
