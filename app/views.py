@@ -131,6 +131,8 @@ class RotationDetail:
     slots: tuple[SlotView, ...]
     secrets: tuple[SecretView, ...]
     attempts: tuple[AttemptView, ...]
+    emergency_since: datetime | None = None
+    """Set while both credentials are being renewed at once: when that was asked for."""
 
 
 @dataclass(frozen=True)

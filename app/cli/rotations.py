@@ -243,6 +243,7 @@ def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
         ("next run", output.when(row.next_at, "by hand")),
         ("last run", output.when(row.last_rotated_at, "never")),
         ("last result", row.last_result),
+        ("emergency", f"under way since {output.when(since)}" if (since := detail.emergency_since) else ""),
         ("message", row.last_message),
         *(
             (name, output.json_text(value) if isinstance(value, dict) else str(value))

@@ -126,6 +126,7 @@ def detail_of(tx: Tx, row: Rotation, now: datetime) -> RotationDetail:
         slots=slots_of(row, credentials),
         secrets=tuple(secret_view(s, row.name, kind) for s in secrets.of_rotation(tx, row.id) if s.version > 0),
         attempts=tuple(attempt_view(kind, row, attempt) for attempt in rotations.attempts(tx, row.id, HISTORY_SHOWN)),
+        emergency_since=row.emergency_since,
     )
 
 

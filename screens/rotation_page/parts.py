@@ -31,6 +31,8 @@ def summary(detail: RotationDetail, now: datetime) -> list[Content]:
             (guarding.sentence(detail.guard, detail.guard_wait_hours), _MUTED), (" g", "bold"), (" changes it.", _MUTED)
         ),
     ]
+    if detail.emergency_since is not None:
+        lines.append(_emergency(detail.emergency_since, now))
     if detail.description:
         lines.append(plain(detail.description, _MUTED))
     if row.last_result == "failed":
@@ -41,6 +43,13 @@ def summary(detail: RotationDetail, now: datetime) -> list[Content]:
         following = f"Next try {look.when(row.next_at, now)}." if row.next_at else "It is not tried again by itself."
         lines.append(plain(f"  {works}{following}"))
     return lines
+
+
+def _emergency(since: datetime, now: datetime) -> Content:
+    said = (
+        f"{look.glyphs().warning} Emergency since {look.when(since, now)}, not finished yet: the loop goes on with it, "
+    )
+    return Content.assemble((said, f"bold {look.STYLES[look.WARN]}"), (" X", "bold"), (" does so now.", _MUTED))
 
 
 def _schedule(detail: RotationDetail, now: datetime) -> str:

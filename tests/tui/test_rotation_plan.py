@@ -6,7 +6,9 @@ import contextlib
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from app.errors import RotationFailed
 from app.views import Place
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, row_of, set_up, walking
@@ -47,6 +49,30 @@ async def test_the_plan_is_read_and_left(pg: Database, size: tuple[int, int]) ->
         await walk.press("escape")
         await walk.reaches("RotationScreen")
     assert await row_of(rotation_id) == before
+
+
+async def test_an_emergency_that_is_not_finished_is_told_and_goes_on(pg: Database) -> None:
+    (rotation_id,) = await set_up(pg, "billing")
+    first = pg.role_name("billing1")
+    former = await passwords(rotation_id)
+    pg.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(first)))
+    async with open_here() as service:
+        with pytest.raises(RotationFailed):
+            await service.emergencies.renew(rotation_id)
+    async with walking((120, 40)) as walk:
+        await open_page(walk)
+        await walk.sees("Emergency since", "not finished yet", "may not log in")
+        pg.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(first)))
+        await walk.press("X")
+        await walk.reaches("EmergencyDialog")
+        await walk.press(*"billing", "enter")
+        await walk.sees("Done: both credentials are new.")
+        await walk.press("enter")
+        await walk.reaches("ReadingScreen")
+        await walk.press("escape")
+        await walk.reaches("RotationScreen")
+        await walk.sees_not("Emergency since")
+    assert not set(former) & set(await passwords(rotation_id))
 
 
 @pytest.mark.parametrize("size", SIZES)
