@@ -229,6 +229,35 @@ class Trail(SQLModel, table=True):
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class TargetFile(SQLModel, table=True):
+    """A file that is kept up with what is published: of one rotation, or of all secrets in a folder.
+
+    Neither id is a foreign key: a file whose rotation was deleted stays, and its state says so. `host` names the
+    machine that it is on. `state` is "new", "written" or "failed", `message` why. `reload_due` is set before the file
+    is changed and cleared once its program has been told, so that a death in between is made up for.
+    """
+
+    __tablename__ = "target_file"
+
+    id: str = Field(primary_key=True, max_length=36)
+    name: str = Field(max_length=64, unique=True)
+    kind: str = Field(max_length=32)
+    rotation_id: str | None = Field(default=None, max_length=36)
+    folder_id: str | None = Field(default=None, max_length=36)
+    host: str = Field(max_length=64)
+    file: str = Field(max_length=1024)
+    mode: int
+    owner: str | None = Field(default=None, max_length=128)
+    options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    reload: str | None = Field(default=None, max_length=1024)
+    signal: str | None = Field(default=None, max_length=1024)
+    state: str = Field(default="new", max_length=16)
+    message: str = Field(default="", max_length=1024)
+    written_at: datetime | None = None
+    reload_due: bool = False
+    created_at: datetime
+
+
 class Draft(SQLModel, table=True):
     """An unfinished wizard: what was entered (no secrets) and where the person was. One of a kind."""
 

@@ -1,0 +1,38 @@
+"""Files that are kept up with what is published: what is to be written where, and how that went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+
+from store.database import Tx
+from store.tables import TargetFile
+
+
+def add(tx: Tx, row: TargetFile) -> TargetFile:
+    """Conflict when the name is taken."""
+    tx.session.add(row)
+    tx.session.flush()
+    return row
+
+
+def find(tx: Tx, id_or_name: str) -> TargetFile | None:
+    """An id wins over a name that looks like it."""
+    query = select(TargetFile).where((col(TargetFile.id) == id_or_name) | (col(TargetFile.name) == id_or_name))
+    return min(tx.session.exec(query), key=lambda row: row.id != id_or_name, default=None)
+
+
+def list_all(tx: Tx) -> list[TargetFile]:
+    """By name."""
+    return list(tx.session.exec(select(TargetFile).order_by(col(TargetFile.name))))
+
+
+def note(tx: Tx, row_id: str, **columns: Any) -> None:
+    """How it went; nothing when it was removed meanwhile."""
+    tx.session.execute(update(TargetFile).where(col(TargetFile.id) == row_id).values(**columns))
+
+
+def remove(tx: Tx, row_id: str) -> None:
+    tx.session.execute(delete(TargetFile).where(col(TargetFile.id) == row_id))
