@@ -32,7 +32,7 @@ def examine(settings: Settings, deadline: float) -> list[Check]:
     try:
         service = open_service(settings, "doctor", as_it_is=True)
     except StoreError as error:
-        return [storage.refused(error), *outside]
+        return [*storage.unopened(error, key_places(settings)), *outside]
     return [*storage.opened(service.store), *outside, *asyncio.run(_inside(service, deadline))]
 
 

@@ -57,6 +57,22 @@ def refused(error: StoreError) -> Check:
     return Check(title, FAILED, error.message, error.remedy)
 
 
+def unopened(error: StoreError, places: KeyPlaces) -> list[Check]:
+    """The same, and whether there is a key at all."""
+    found = refused(error)
+    if found.title == "key":
+        return [found]
+    try:
+        key = load_key_ring(places)
+    except StoreError as trouble:
+        return [refused(trouble), found]
+    if key is None:
+        remedy = f"Put it back to {places.new_file} from the copy you kept, or set KEYTURN_KEY or KEYTURN_KEY_COMMAND."
+        return [Check("key", WARNING, "there is none", remedy), found]
+    text = f"{key.source.text} (id {key.ring.primary}) is there; whether it opens the store could not be tried"
+    return [Check("key", PASSED, text), found]
+
+
 def opened(store: Store) -> list[Check]:
     """The key opened the store's canary, or we would not be here."""
     former = len(store.keys.keys) - 1

@@ -128,6 +128,11 @@ def test_a_store_that_does_not_open_is_told_why(ready: Path, tmp_path: Path) -> 
     damaged = examined(code=1)
     assert "no SQLite database" in damaged["integrity"][1]
     assert "no SQLite database" in damaged["store"][1]
+    assert "is there; whether it opens the store could not be tried" in damaged["key"][1]
+    key.unlink()
+    assert examined(code=1)["key"][:2] == ("warning", "there is none")
+    key.write_bytes(good_key)
+    key.chmod(0o600)
     file.write_bytes(good_file)
     assert examined(code=0)["store"][0] == "passed"
 
