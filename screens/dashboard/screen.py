@@ -21,7 +21,8 @@ from screens.dashboard.arranging import Arrangement, following
 from screens.dashboard.columns import cells, columns
 from screens.dashboard.counts import CountsBar
 from screens.dashboard.detail import Detail
-from screens.text import one_line, plain
+from screens.dashboard.empty import nothing_shown
+from screens.text import plain
 from screens.widgets.bars import KeyBar
 from screens.widgets.line_table import Cell, LineTable
 
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
     from screens.dashboard.preparing import Prepared
     from screens.desk import Desk
     from screens.widgets.finder import Finder
-
-EMPTY = (
-    ("No rotations yet.", "bold"),
-    ("", ""),
-    ("Press  n  to set up the first one: a wizard asks for everything", ""),
-    ("and changes nothing before you have seen it all.", ""),
-    ("", ""),
-    ("Press  c  to look after connections,  ?  for all keys.", look.STYLES[look.MUTED]),
-)
 
 
 class DashboardScreen(Screen[None]):
@@ -156,24 +148,16 @@ class DashboardScreen(Screen[None]):
                 self._table.action_edge(-1)
             self._table.display = bool(shown)
             self._empty.display = not shown
+            if shown and self.focused is None:
+                self._table.focus()  # which it lost while it was not there
             if not shown:
-                self._put(self._empty, self._why_empty(), layout=True)
+                self._put(self._empty, nothing_shown(prepared.chosen.query), layout=True)
             self._show_state()
             self._show_moment()
-
-    def _why_empty(self) -> Content:
-        query = self._chosen.query
-        if not query:
-            return Content("\n").join(plain(text, style) for text, style in EMPTY)
-        hint = plain("Press  escape  to show all of them again.", look.STYLES[look.MUTED])
-        return Content("\n").join(
-            [Content.assemble(("No rotation matches ", "bold"), one_line(query)), Content(), hint]
-        )
 
     def _choose(self, chosen: Arrangement) -> None:
         self._chosen = chosen
         self._table.set_columns(columns(self._wide, chosen.order))
-        self._show_state()
         self._prepare()
 
     def _show_state(self) -> None:
@@ -181,7 +165,7 @@ class DashboardScreen(Screen[None]):
 
         if self._prepared is not None:
             shown, total = self._prepared.arranged.shown, len(self._prepared.of)
-            self._put(self._state, state_line(self._chosen, shown, total, self._wide))
+            self._put(self._state, state_line(self._prepared.chosen, shown, total, self._wide))
 
     def on_resize(self) -> None:
         self._wide = self.size.width

@@ -126,10 +126,12 @@ async def test_typing_narrows_the_list_and_escape_brings_it_back(apart: bool, mo
         await walk.sees_not("2 of 5", "prod led")
         await walk.sees("billing", "search")
         assert cursor(walk) == "ledger", "it stays on what was found"
-        await walk.press("enter")
-        await walk.reaches("RotationScreen")
+        await walk.press("slash", *"nowhere", "enter")
+        await walk.sees("No rotation matches nowhere")
         await walk.press("escape")
-        await walk.reaches("DashboardScreen")
+        await walk.sees("5 rotations", "search")
+        await walk.press("down", "enter")
+        await walk.reaches("RotationScreen")
 
 
 async def test_a_burst_that_begins_with_a_slash_is_typed_and_obeyed_by_nothing_else() -> None:
