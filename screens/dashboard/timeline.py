@@ -53,18 +53,16 @@ def _most(nights: Sequence[Night], counts: list[int], room: int) -> Content:
 
 
 def _axis(days: Sequence[date], marked: int | None, step: int) -> Content:
-    """Dates a week apart; the marker stands over them."""
+    """Dates a week apart; the marker takes the place of one that is in its way."""
     line = [" "] * (_LABEL + step * len(days) + 8)
-
-    def write(column: int, text: str) -> None:
-        line[column : column + len(text)] = text
-
+    columns = [_LABEL + step * index + step - 1 for index in range(len(days))]
+    here = None if marked is None else columns[marked]
     for index in range(0, len(days), 7):
-        label = "today" if index == 0 else f"{days[index]:%d %b}"
-        write(_LABEL + step * index + step - 1, label)
+        label, column = "today" if index == 0 else f"{days[index]:%d %b}", columns[index]
+        if here is None or not column - 1 <= here <= column + len(label):
+            line[column : column + len(label)] = label
     style, muted = look.STYLES[look.BUSY], look.STYLES[look.MUTED]
-    if marked is None:
+    if here is None:
         return Content.styled("".join(line).rstrip(), muted)
-    column = _LABEL + step * marked + step - 1
-    before, after = "".join(line[:column]), "".join(line[column + 1 :]).rstrip()
+    before, after = "".join(line[:here]), "".join(line[here + 1 :]).rstrip()
     return Content.assemble((before, muted), (look.glyphs().marker, style), (after, muted))

@@ -214,6 +214,7 @@ def test_the_timeline_marks_crowd_and_next_run(width: int) -> None:
     (marked,) = (span for span in counts.spans if "reverse" in str(span.style))
     assert axis.plain.index("▴") == marked.end - 1, "the marker stands under the last digit"
     assert axis.plain.lstrip().startswith("today")
+    assert set(axis.plain.replace("▴", " ").split()) <= {"today", "08", "15", "22", "29", "Mar"}, "no date is cut"
     assert counts.plain.endswith("most 13" if width == 78 else "most 13, 11 Mar")
     assert "▴" not in timeline(found, None, width)[1].plain
     assert "▴" not in timeline(found, NOW + timedelta(days=90), width)[1].plain
