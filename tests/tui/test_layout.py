@@ -45,7 +45,15 @@ async def test_every_action_is_inside_the_view(pg: Database, size: tuple[int, in
         await walk.reaches("RotationScreen")
         in_view(walk)
         if size[0] >= 80:
-            await walk.sees("esc Back", "r Rotate now", "c Check", "v Reveal", "p Pause", "d Delete", "? Help")
+            await walk.sees(
+                "esc Back", "r Rotate", "c Check", "v Reveal", "p Pause", "X Emergency", "d Delete", "? Help"
+            )
+        for key, opened in [("X", "EmergencyDialog"), ("m", "MoveDialog"), ("l", "ReadingScreen"), ("e", "EditScreen")]:
+            await walk.press(key)
+            await walk.reaches(opened)
+            in_view(walk)
+            await walk.press("escape")
+            await walk.reaches("RotationScreen")
         await walk.press("end")
         await walk.sees("create by")
         await walk.press("r")
