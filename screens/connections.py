@@ -245,11 +245,11 @@ def _detail(view: ConnectionView, tests: dict[str, ConnectionTest | float]) -> I
     muted = look.STYLES[look.MUTED]
     yield Content.assemble((one_line(view.name), "bold"), plain(f"  {one_line(view.summary)}", muted))
     yield plain(one_line(view.description or "no description"), muted)
-    shown = ", ".join(view.used_by[:_USERS_SHOWN])
-    more = f" and {len(view.used_by) - _USERS_SHOWN} more" if len(view.used_by) > _USERS_SHOWN else ""
-    used = f"used by {shown}{more}" if view.used_by else "used by no rotation"
-    yield plain(one_line(used))
     text, tone = _word(view, tests)
     found = tests.get(view.id)
     told_more = f"{text}: {found.text} {found.remedy}" if isinstance(found, ConnectionTest) else text
     yield plain(one_line(told_more), look.STYLES[tone])
+    shown = ", ".join(view.used_by[:_USERS_SHOWN])
+    more = f" and {len(view.used_by) - _USERS_SHOWN} more" if len(view.used_by) > _USERS_SHOWN else ""
+    used = f"used by {shown}{more}" if view.used_by else "used by no rotation"
+    yield plain(one_line(used))

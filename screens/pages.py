@@ -22,10 +22,14 @@ TITLES = {
 """What each is called, and what it is for."""
 
 
-def may_go(screen: Screen[Any], page: str) -> bool:
+def may_leave(screen: Screen[Any]) -> bool:
     """Forms and windows are left by their own keys, which know what would be lost."""
-    here = getattr(screen, "PAGE", "")
-    return not isinstance(screen, ModalScreen) and getattr(screen, "NAVIGATES", True) and here != page
+    return not isinstance(screen, ModalScreen) and getattr(screen, "NAVIGATES", True)
+
+
+def may_go(screen: Screen[Any], page: str) -> bool:
+    """Not from a page to itself."""
+    return may_leave(screen) and getattr(screen, "PAGE", "") != page
 
 
 def go(app: App[int], desk: Desk, page: str) -> None:

@@ -15,7 +15,7 @@ from textual.system_commands import SystemCommandsProvider
 from app.views import RotationRow
 from screens import look
 from screens.dialogs import confirmation
-from screens.pages import ROTATIONS, go, may_go, open_rotation
+from screens.pages import ROTATIONS, go, may_leave, open_rotation
 from screens.text import one_line, plain
 from screens.troubles import told
 from screens.widgets import paging  # noqa: F401 - mends lists, by being there
@@ -27,7 +27,9 @@ MOST = 40
 """How many rotations are offered at once: nobody reads more."""
 _FEW = 4
 
-OPEN, ROTATE, CHECK, PAUSE, RESUME, DELETE = "Open", "Rotate", "Check", "Pause", "Resume", "Delete"
+OPEN, ROTATE, CHECK, PLAN, PAUSE, RESUME = "Open", "Rotate", "Check", "Plan", "Pause", "Resume"
+MOVE, EMERGENCY, DELETE = "Move", "Emergency", "Delete"
+VERBS = (OPEN, ROTATE, CHECK, PLAN, PAUSE, RESUME, MOVE, EMERGENCY, DELETE)
 
 Ranked = tuple[float, str, RotationRow]
 """How well it fits (higher is better), what to do, and with what."""
@@ -42,7 +44,7 @@ class Commands(SystemCommandsProvider):
     @property
     def _desk(self) -> Desk | None:
         desk: Desk | None = getattr(self.app, "desk", None)
-        return desk if may_go(self.screen, "") else None
+        return desk if may_leave(self.screen) else None
 
     async def discover(self) -> Hits:
         desk = self._desk
@@ -69,7 +71,8 @@ def said(verb: str, row: RotationRow) -> str:
 
 def verbs_of(row: RotationRow) -> tuple[str, ...]:
     """What can be done with it now."""
-    return OPEN, ROTATE, CHECK, RESUME if row.next_at is None else PAUSE, DELETE
+    unfit = PAUSE if row.next_at is None else RESUME
+    return tuple(verb for verb in VERBS if verb != unfit)
 
 
 def best(query: str, rows: Iterable[RotationRow]) -> list[Ranked]:
@@ -81,7 +84,7 @@ def best(query: str, rows: Iterable[RotationRow]) -> list[Ranked]:
     rows = list(rows)
     found: Iterator[Ranked] = ((fit, OPEN, row) for fit, row in _fitting(f"{first} {rest}", rows))
     ranked = heapq.nlargest(MOST, found, key=_order)
-    verbs = [verb for verb in (OPEN, ROTATE, CHECK, PAUSE, RESUME, DELETE) if verb.lower().startswith(first)]
+    verbs = [verb for verb in VERBS if verb.lower().startswith(first)]
     if verbs and len(first) > 1:
         fitting = heapq.nlargest(MOST, _fitting(rest, rows), key=lambda each: each[0])
         ranked += [(fit, verb, row) for fit, row in fitting for verb in verbs if verb in verbs_of(row)]
@@ -114,11 +117,18 @@ def carry_out(app: App[Any], desk: Desk, verb: str, row: RotationRow) -> None:
     if verb == OPEN:
         open_rotation(app, desk, row.id)
         return
+    if verb == PLAN:
+        from screens.rotation_page.plan import plan_screen
+
+        app.push_screen(plan_screen(desk, row))
+        return
     work = {
         ROTATE: actions.rotate,
         CHECK: _check,
         PAUSE: actions.pause_or_resume,
         RESUME: actions.pause_or_resume,
+        MOVE: actions.move,
+        EMERGENCY: actions.emergency,
         DELETE: actions.delete,
     }[verb]
     app.run_worker(work(app, desk, row), name=f"{verb} {row.id}")

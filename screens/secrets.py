@@ -310,7 +310,7 @@ def _texts(secrets: list[PlacedSecret], owners: dict[str, RotationRow]) -> list[
 
 
 def _columns(width: int) -> list[Column]:
-    columns = [Column("Secret", 16, 3), Column("Place", 10, 1), Column("Changed", look.AT_WIDTH)]
+    columns = [Column("Secret", 16, 3), Column("Place", 10, 2), Column("Changed", look.AT_WIDTH)]
     columns.append(Column("Rotation", 12, 3))
     if width >= _WITH_NEXT:
         columns.append(Column("Next run", look.AT_WIDTH))
