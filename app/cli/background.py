@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.cli.parser import Subparsers
 
-LOOP_FLAGS = ("concurrency", "log_format", "log_level")
+LOOP_FLAGS = ("concurrency", "log_format", "log_level", "metrics_address", "metrics_public")
 """Flags that are settings, too: what is given here wins."""
 
 _SHOW_HELP = """\
@@ -34,6 +34,10 @@ def add_flags(parser: argparse.ArgumentParser, whole: Callable[[str, int], int])
     )
     loop.add_argument("--log-format", choices=("text", "json"), help="key=value lines, or one JSON object a line")
     loop.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="these and worse (info)")
+    loop.add_argument("--metrics-address", metavar="HOST:PORT", help="where to serve /metrics and /healthz (nowhere)")
+    loop.add_argument(
+        "--metrics-public", action="store_true", default=None, help="let that address be reached from other machines"
+    )
 
 
 def misplaced(args: argparse.Namespace) -> str:

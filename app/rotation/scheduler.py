@@ -7,12 +7,11 @@ wakes for the next due time, when another process changed the store, and at leas
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from app.errors import Postponed, RotationFailed, explain
 from app.rotation.agenda import SCHEDULE
@@ -34,6 +33,14 @@ PARK_AFTER = 20.0
 _PAUSE_AFTER_ERROR = 5.0
 
 
+class Beside(Protocol):
+    """What goes on beside the rotations, for as long as the loop does. No trouble of its own may leave it."""
+
+    async def keep(self, stop: asyncio.Event) -> None: ...
+
+    async def once(self) -> None: ...
+
+
 @dataclass
 class Scheduler:
     """`concurrency`: how many attempts run at once. `on_outcome` is told each rotation's id and its error, if any."""
@@ -47,26 +54,34 @@ class Scheduler:
     park_after: float = PARK_AFTER
     """Seconds that running attempts may take when the loop is told to stop; then they are parked."""
     on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None
+    on_turn: Callable[[str], None] = lambda trouble: None
+    """Called whenever the loop turns, at least every `CHANGE_POLL` seconds while the store answers; `trouble` is what
+    is wrong with the store, empty while nothing is."""
+    beside: Beside | None = None
     _running: dict[asyncio.Task[None], tuple[str, float]] = field(default_factory=dict, init=False)
     """Each with its rotation and when it was started."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then running attempts finish, or are parked after `park_after` seconds."""
         watch = ChangeWatch(self.engine.store)
+        beside = asyncio.create_task(self.beside.keep(stop)) if self.beside else None
         try:
             while not stop.is_set():
-                pause = LONGEST_PAUSE
+                pause, trouble = LONGEST_PAUSE, ""
                 try:
                     await self._start_due()
                     await self._start_checkup()
                     pause = await self._seconds_to_next()
                 except StoreError as error:
                     log.error("store: %s %s", error.message, error.remedy)
-                    pause = _PAUSE_AFTER_ERROR
-                await self._wait(stop, watch, pause)
+                    pause, trouble = _PAUSE_AFTER_ERROR, error.message
+                self.on_turn(trouble)
+                await self._wait(stop, watch, pause, trouble)
         finally:
             watch.close()
             await self._wind_up()
+            if beside is not None:
+                await _ended(beside, stop)
 
     async def run_once(self) -> int:
         """Run what is due now, wait for it, and say how many of them failed. Raises StoreError."""
@@ -81,6 +96,8 @@ class Scheduler:
         try:
             while await self._start_due() or self._running:
                 await asyncio.wait(self._running, timeout=SLOW_AFTER, return_when=asyncio.FIRST_COMPLETED)
+            if self.beside:
+                await self.beside.once()
         finally:
             self.on_outcome = told
             await self._wind_up()
@@ -146,7 +163,7 @@ class Scheduler:
         seconds = await self.engine.store.aread(lambda tx: leases.seconds_to_next(tx, now, not_with=slow))
         return longest if seconds is None else min(max(seconds, SHORTEST_PAUSE), longest)
 
-    async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float) -> None:
+    async def _wait(self, stop: asyncio.Event, watch: ChangeWatch, seconds: float, trouble: str) -> None:
         """Until the time is up, `stop` is set, an attempt ends, or another process changed the store."""
         deadline = asyncio.get_running_loop().time() + seconds
         stopping = asyncio.create_task(stop.wait())
@@ -159,9 +176,13 @@ class Scheduler:
                 )
                 if done or len(self._running) < running:
                     return
-                with contextlib.suppress(StoreError):
+                seen = trouble
+                try:
                     if await asyncio.to_thread(watch.changed):
                         return
+                except StoreError as error:
+                    seen = error.message
+                self.on_turn(seen)
         finally:
             stopping.cancel()
 
@@ -173,3 +194,12 @@ class Scheduler:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished, timeout=PARK_AFTER)
+
+
+async def _ended(beside: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """Wait for it. Without a stop it would go on: something went wrong, or we were cancelled."""
+    if not stop.is_set():
+        beside.cancel()
+    await asyncio.wait({beside})
+    if not beside.cancelled() and (error := beside.exception()) is not None:
+        log.error("beside the loop: unexpected %s", type(error).__name__)
