@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.store.ground import later
 
 def write(store: Store, count: int, who: str = "anna") -> None:
     for number in range(count):
-        store.write(lambda tx, number=number: append(tx, f"{who} {number}"), durable=False)
+        store.write(partial(append, subject=f"{who} {number}"), durable=False)
 
 
 def append(tx: Tx, subject: str) -> None:
