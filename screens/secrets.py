@@ -68,7 +68,7 @@ class SecretsScreen(LeftOnce[None]):
         """Key and value."""
         self._masked_at: datetime | None = None
         self._mask_timer: Timer | None = None
-        self._outdated, self._read_once, self._trouble = True, False, ""
+        self._outdated, self._reading, self._read_once, self._trouble = True, False, False, ""
         self._title = TitleBar("Secrets", "reading")
         self._table: LineTable[PlacedSecret] = LineTable(_columns(80), key=key_of, cells=self._cells)
         self._finder = Finder(self._table, placeholder="words: name, environment, path or rotation")
@@ -105,6 +105,8 @@ class SecretsScreen(LeftOnce[None]):
         if self.is_current:
             self._table.redraw()
             self._show_detail()
+            if self._trouble:  # the store may be back
+                self._changed()
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -113,17 +115,27 @@ class SecretsScreen(LeftOnce[None]):
         if self.is_current:
             self._read()
 
-    @work(exclusive=True, group="read")
+    @work
     async def _read(self) -> None:
-        if not self._outdated:
+        """Until nothing changed meanwhile: under a stream of changes every reading is still shown."""
+        if self._reading:
             return
+        self._reading = True
+        try:
+            while self._outdated:
+                self._outdated = False
+                await self._read_all()
+        finally:
+            self._reading = False
+
+    async def _read_all(self) -> None:
         try:
             found = await self._desk.service.secrets.everywhere()
         except Exception as error:
             known = told(error)
             self._trouble = f"{known.message} {known.remedy}".strip()
         else:
-            self._trouble, self._outdated, self._read_once = "", False, True
+            self._trouble, self._read_once = "", True
             snapshot = self._desk.snapshot
             self._owners = {row.id: row for row in snapshot.rows} if snapshot is not None else {}
             self._texts = await asyncio.to_thread(_texts, found, self._owners)
