@@ -344,6 +344,12 @@ class KeyturnApp(App[int]):
         elif self.desk is not None:
             go(self, self.desk, page)
 
+    def action_command_palette(self) -> None:
+        from screens.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the screen's keys do, and all pages. No screenshot: it would put secrets on the disk."""
         from screens.pages import ROTATIONS, TITLES, may_go

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
-from textual.command import DiscoveryHit, Hit, Hits
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits
 from textual.system_commands import SystemCommandsProvider
+from textual.worker import Worker
 
 from app.views import RotationRow
 from screens import look
@@ -63,6 +64,13 @@ class Commands(SystemCommandsProvider):
                 yield Hit(score, plain(text), partial(carry_out, self.app, desk, verb, row), text=text)
         async for hit in super().search(query):
             yield hit
+
+
+class Palette(CommandPalette):
+    """Textual's, whose search may still be under way when it is left: then its list is gone, which is no error."""
+
+    def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:
+        return super().run_worker(*args, **{**options, "exit_on_error": False})
 
 
 def said(verb: str, row: RotationRow) -> str:
