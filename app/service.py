@@ -21,6 +21,8 @@ from app.operations.history import History
 from app.operations.plan import Plans
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
+from app.operations.target_files import TargetFiles
+from app.operations.target_upkeep import TargetUpkeep
 from app.rotation.engine import Engine, nobody
 from app.rotation.scheduler import Scheduler
 from app.rotation.surroundings import Listener, new_id
@@ -45,6 +47,7 @@ class Service:
     edits: Edits
     drafts: Drafts
     history: History
+    target_files: TargetFiles
     context: Context
 
     @property
@@ -78,6 +81,7 @@ class Service:
             park_after=park_seconds,
             listener=listener,
             on_outcome=on_outcome,
+            beside=TargetUpkeep(self.context),
         )
 
     def watch_changes(self) -> ChangeWatch:
@@ -117,6 +121,7 @@ def open_service(
         edits=Edits(context),
         drafts=Drafts(context),
         history=History(context),
+        target_files=TargetFiles(context),
         context=context,
     )
 

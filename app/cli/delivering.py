@@ -39,6 +39,41 @@ of the signal that ended it.
   keyturn run --watch --signal HUP -- nginx -g 'daemon off;'"""
 
 
+_KINDS = (
+    "dotenv",
+    "json",
+    "yaml",
+    "shell",
+    "pgpass",
+    "pg-service",
+    "pgbouncer-userlist",
+    "aws-credentials",
+    "template",
+)
+_ADD_HELP = """\
+The file is made at once. From then on the loop (keyturn --run-scheduler, or the
+terminal interface) keeps it up: it is written within a second of a publication,
+as a whole or not at all, and put right when somebody changed or removed it. A
+symbolic link is not followed.
+
+kinds, of a rotation (--rotation) or of a place (--project, --env, --path):
+  dotenv, json, yaml, shell    as keyturn secrets export writes them
+  template            a Jinja2 template of your own: secrets by their names
+kinds of a PostgreSQL rotation:
+  pgpass              both users, which both work
+  pg-service          the active user, as a section of pg_service.conf
+  pgbouncer-userlist  both users, with SCRAM verifiers; --plain: with passwords
+kind of an AWS rotation:
+  aws-credentials     the active key, as a profile; other profiles stay
+
+  keyturn targets add pgpass --kind pgpass --rotation billing --file ~/.pgpass
+  keyturn targets add app --kind dotenv --env prod --file /etc/app/env \\
+      --mode 0640 --owner root:app --reload 'systemctl reload app'"""
+_RENDER_HELP = """\
+Without a name: all of them. With --check nothing is written; exit code 1 when a
+file is not as it should be, or cannot be."""
+
+
 def run(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "run",
@@ -69,15 +104,42 @@ def secrets(verbs: Subparsers) -> None:
     place(export)
 
 
+def targets(verbs: Subparsers) -> None:
+    add = _verb(verbs, "add", "keep a file up with what is published", epilog=_ADD_HELP, group="targets")
+    add.add_argument("name", metavar="NAME", help="what the target is to be called")
+    add.add_argument("--kind", choices=_KINDS, required=True, metavar="KIND", help="see below")
+    add.add_argument("--file", metavar="FILE", required=True, help="which file")
+    add.add_argument("--rotation", metavar="NAME", help="of this rotation (name or id), wherever it is moved")
+    place(add)
+    add.add_argument("--mode", type=_mode, default=0o600, metavar="MODE", help="who may read it (0600)")
+    add.add_argument("--owner", metavar="USER[:GROUP]", help="whose it is to be; needs root")
+    add.add_argument("--template", metavar="FILE", help="for kind template")
+    add.add_argument("--service", metavar="NAME", help="for kind pg-service: the section")
+    add.add_argument("--profile", metavar="NAME", help="for kind aws-credentials: the section (default)")
+    add.add_argument("--plain", action="store_true", help="for kind pgbouncer-userlist: passwords, not verifiers")
+    add.add_argument("--replace", action="store_true", help="overwrite what is in the file already")
+    how = add.add_mutually_exclusive_group()
+    how.add_argument("--reload", metavar="CMD", help="a shell command to run after the file has changed")
+    how.add_argument("--signal", type=_pid_file, metavar="PIDFILE:HUP", help="a signal to send then")
+    _verb(verbs, "list", "all targets and how they are", group="targets")
+    for name, about in (("show", "one target"), ("remove", "keep a file up no longer; the file stays")):
+        _verb(verbs, name, about, group="targets").add_argument("name", metavar="NAME", help="name or id")
+    render = _verb(verbs, "render", "bring files up to date now", epilog=_RENDER_HELP, group="targets")
+    render.add_argument("name", metavar="NAME", nargs="?", help="name or id")
+    render.add_argument("--check", action="store_true", help="only look")
+
+
 def place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", metavar="P", default="default", help="id or slug (default)")
     parser.add_argument("--env", metavar="E", default="dev", help="environment slug (dev)")
     parser.add_argument("--path", metavar="P", default="/", help="secret path (/)")
 
 
-def _verb(verbs: Subparsers, name: str, about: str, epilog: str | None = None) -> argparse.ArgumentParser:
+def _verb(
+    verbs: Subparsers, name: str, about: str, epilog: str | None = None, group: str = "secrets"
+) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog)
-    parser.set_defaults(handler=f"secrets:{'show_all' if name == 'list' else name}")
+    parser.set_defaults(handler=f"{group}:{'show_all' if name == 'list' else name}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -90,6 +152,25 @@ def _signal(text: str) -> int:
     if name not in known or name in ("KILL", "STOP", "CHLD"):
         raise argparse.ArgumentTypeError("must name a signal, such as HUP, USR1 or TERM")
     return known[name]
+
+
+def _pid_file(text: str) -> str:
+    file, _, name = text.rpartition(":")
+    if not file:
+        raise argparse.ArgumentTypeError("must be PIDFILE:SIGNAL, such as /run/app.pid:HUP")
+    _signal(name)
+    from pathlib import Path
+
+    return f"{Path(file).expanduser().absolute()}:{name}"
+
+
+def _mode(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and set(text) <= set("01234567")):
+        raise argparse.ArgumentTypeError("must be an octal mode, such as 0640")
+    mode = int(text, 8)
+    if mode & 0o7000 or not mode & 0o400:
+        raise argparse.ArgumentTypeError("must let its owner read, and have no special bits, such as 0640")
+    return mode
 
 
 def _grace(text: str) -> float:

@@ -131,6 +131,7 @@ def _parser(only: str = "") -> argparse.ArgumentParser:
         "rotations": lambda: _rotations(_group(commands, "rotations", "create, show and carry out rotations")),
         "secrets": lambda: delivering.secrets(_group(commands, "secrets", "read what is published")),
         "run": lambda: delivering.run(commands),
+        "targets": lambda: delivering.targets(_group(commands, "targets", "files kept up with what is published")),
         "events": lambda: _events(commands),
     }
     if only in frequent:

@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
 
 
 def _watch(args: Namespace, values: dict[str, str]) -> int:
-    from app.deliver.following import following
+    from app.cli.following import following
     from app.deliver.supervising import Orders, supervise
 
     output.flush()
