@@ -20,6 +20,19 @@ or --config names another one. Passwords in addresses are not shown.
   keyturn config show
   keyturn --config staging.toml config show --json"""
 
+_INSTALL_HELP = """\
+The unit runs this very installation, hardened. A system service keeps data in
+/var/lib/keyturn, settings and key in /etc/keyturn. --print writes the unit to
+standard output and changes nothing. Changes of yours belong beside the unit
+(systemctl edit keyturn); one that was changed itself is not overwritten.
+
+  keyturn service install --user
+  sudo keyturn service install --system"""
+_UNINSTALL_HELP = """\
+The unit file alone is removed: store, settings and key stay.
+
+  keyturn service uninstall --user"""
+
 
 def add_flags(parser: argparse.ArgumentParser, whole: Callable[[str, int], int]) -> None:
     """`whole`: reads a whole number of at most so much."""
@@ -53,3 +66,19 @@ def add(commands: Subparsers, group: Callable[[Subparsers, str, str], Subparsers
     show = config.add_parser("show", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=_SHOW_HELP)
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(handler="config:show")
+    service = group(commands, "service", "run the loop under systemd")
+    install = _service(service, "install", "write the unit file, and say what to do next", _INSTALL_HELP)
+    install.add_argument("--print", action="store_true", help="print it instead")
+    install.add_argument("--run-as", metavar="USER", default="keyturn", help="whom a system service runs as (keyturn)")
+    _service(service, "uninstall", "remove the unit file", _UNINSTALL_HELP)
+
+
+def _service(verbs: Subparsers, name: str, about: str, epilog: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog)
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--user", action="store_true", help="a service of your own")
+    whose.add_argument("--system", action="store_true", help="a service of the machine")
+    parser.add_argument("--root", metavar="DIR", default="/", help="where the system is, for images (/)")
+    parser.add_argument("--force", action="store_true", help="even if somebody changed the file")
+    parser.set_defaults(handler=f"service:{name}")
+    return parser
