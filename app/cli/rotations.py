@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from app.cli import output
-from app.cli.body import read_body
+from app.cli.body import read_body, refuse_no_body
 from app.cli.questions import confirm_deletion
 from app.cli.running import use
 from app.contract import SecretRotation
@@ -18,12 +18,13 @@ from app.views import AttemptView, Progress, RotationDetail, SlotCheck, SlotView
 
 
 def create(args: Namespace) -> int:
+    refuse_no_body(args)
     body = read_body(args.file)
 
     async def work(service: Service) -> int:
         created = await service.creation.create(args.type, body, listener_for(args))
         output.ignored(created.ignored)
-        return await _outcome(service, args, created.rotation, "Created")
+        return await outcome(service, args, created.rotation, "Created")
 
     return use(work)
 
@@ -68,18 +69,6 @@ def show(args: Namespace) -> int:
     return use(work)
 
 
-def edit(args: Namespace) -> int:
-    body = read_body(args.file)
-
-    async def work(service: Service) -> int:
-        edited = await service.edits.edit(args.name, body, listener_for(args))
-        output.ignored(edited.ignored)
-        await _warn_of_expiry(service, edited.rotation.id)
-        return await _outcome(service, args, edited.rotation, "Changed")
-
-    return use(work)
-
-
 def move(args: Namespace) -> int:
     body = {
         "destinationEnvironment": args.env,
@@ -92,7 +81,7 @@ def move(args: Namespace) -> int:
 def rotate(args: Namespace) -> int:
     async def work(service: Service) -> int:
         rotation = await service.rotations.rotate(args.name, listener_for(args), force=args.force)
-        return await _outcome(service, args, rotation, "Rotated")
+        return await outcome(service, args, rotation, "Rotated")
 
     return use(work)
 
@@ -140,13 +129,13 @@ def credentials(args: Namespace) -> int:
 def pause(args: Namespace) -> int:
     async def work(service: Service) -> SecretRotation:
         rotation = await service.rotations.pause(args.name)
-        await _warn_of_expiry(service, rotation.id)
+        await warn_of_expiry(service, rotation.id)
         return rotation
 
     return _switched(args, work, "Paused")
 
 
-async def _warn_of_expiry(service: Service, ref: str) -> None:
+async def warn_of_expiry(service: Service, ref: str) -> None:
     if warning := await service.rotations.expiry_warning(ref):
         output.complain(warning, "Resume it, rotate by hand before, or shorten the interval.")
 
@@ -194,12 +183,12 @@ def delete(args: Namespace) -> int:
 
 def _switched(args: Namespace, change: Callable[[Service], Awaitable[SecretRotation]], done: str) -> int:
     async def work(service: Service) -> int:
-        return await _outcome(service, args, await change(service), done)
+        return await outcome(service, args, await change(service), done)
 
     return use(work)
 
 
-async def _outcome(service: Service, args: Namespace, rotation: SecretRotation, done: str) -> int:
+async def outcome(service: Service, args: Namespace, rotation: SecretRotation, done: str) -> int:
     if args.json:
         _document(rotation)
         return 0
@@ -239,7 +228,7 @@ def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
         ("connection", row.connection),
         ("status", row.status.value),
         ("schedule", f"every {every} at {hours:02}:{minutes:02} UTC{off}"),
-        ("guard", _guard_text(detail)),
+        ("guard", guard_text(detail.guard, detail.guard_wait_hours)),
         ("next run", output.when(row.next_at, "by hand")),
         ("last run", output.when(row.last_rotated_at, "never")),
         ("last result", row.last_result),
@@ -254,10 +243,9 @@ def _lines(detail: RotationDetail) -> list[tuple[str, str]]:
     ]
 
 
-def _guard_text(detail: RotationDetail) -> str:
+def guard_text(policy: str, hours: int) -> str:
     """What happens while the credential about to die is still in use."""
-    waiting = f"wait up to {detail.guard_wait_hours} h, then warn"
-    return {"warn": "warn and go on", "wait": waiting, "off": "off"}.get(detail.guard, detail.guard)
+    return {"warn": "warn and go on", "wait": f"wait up to {hours} h, then warn", "off": "off"}.get(policy, policy)
 
 
 def _slot_text(slot: SlotView) -> str:

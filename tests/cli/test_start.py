@@ -64,7 +64,6 @@ def test_without_a_terminal_it_exits_2_and_names_the_headless_loop(ready: Path) 
         ["rotations", "history", "x", "--limit", "0"],
         ["rotations", "history", "x", "--limit", "1e3"],
         ["secrets", "export", "--format", "toml"],
-        ["connections", "add", "postgres"],
         ["--once"],
         ["--concurrency", "3"],
         ["--run-scheduler", "--concurrency", "0"],
@@ -112,7 +111,7 @@ def all_parsers(of: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 def test_every_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for one in all_parsers(parser._parser()):
+    for one in all_parsers(parser.whole_parser()):
         assert max(len(line) for line in one.format_help().splitlines()) <= 80, one.prog
         assert all(action.help for action in one._actions if action.option_strings), one.prog
 
@@ -120,6 +119,6 @@ def test_every_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatc
 def test_every_verb_has_its_function(ready: Path, ground: Ground) -> None:
     from app.cli import _handler
 
-    handlers = {one.get_default("handler") for one in all_parsers(parser._parser())} - {None}
+    handlers = {one.get_default("handler") for one in all_parsers(parser.whole_parser())} - {None}
     assert len(handlers) > 15
     assert all(callable(_handler(path)) for path in handlers)

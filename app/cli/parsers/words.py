@@ -1,0 +1,79 @@
+"""What the commands share: how they are declared, the flags that many have, and how numbers are read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from app.cli import output
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction["Parser"]
+
+
+class Parser(argparse.ArgumentParser):
+    """As argparse has it, but flags are never abbreviated, and help is laid out as it was written."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As everything else is printed: argparse itself swallows a full disk and a reader that went away."""
+        if file is sys.stdout:
+            output.out(message)
+        else:
+            output.note(message.rstrip("\n"))
+
+
+def group(commands: Subparsers, name: str, about: str) -> Subparsers:
+    more = f"keyturn {name} COMMAND --help tells more."
+    parser = commands.add_parser(name, help=about, description=_sentence(about), epilog=more)
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+
+
+def command(
+    commands: Subparsers, name: str, about: str, *, handler: str, example: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    """`handler`: "module:function" below app.cli. `example`: what ends the help, without the word keyturn."""
+    shown = "\n".join(f"  keyturn {line}" for line in example.splitlines())
+    parser = commands.add_parser(
+        name, help=about, description=_sentence(about), epilog=f"{epilog}\n\n{shown}" if epilog else shown
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _sentence(about: str) -> str:
+    return f"{about[0].upper()}{about[1:]}."
+
+
+def as_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name or id")
+
+
+def file(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """`otherwise`: what is done without it."""
+    parser.add_argument(
+        "--file", metavar="FILE", help=f"the JSON request body; - reads standard input. Without it: {otherwise}"
+    )
+
+
+def limit(parser: argparse.ArgumentParser, default: int) -> None:
+    parser.add_argument("--limit", type=count, default=default, metavar="N", help=f"at most so many ({default})")
+
+
+def count(text: str) -> int:
+    return whole(text, 100_000)
+
+
+def whole(text: str, most: int) -> int:
+    """A whole number from 1. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}")
+    return int(text)
