@@ -1,12 +1,13 @@
-"""How a person likes Keyturn to look: a small TOML file of its own, which may be missing.
+"""How a person likes Keyturn to look: the table [ui] of the settings file, which may be missing.
 
-The page in the terminal UI writes it; one that is broken is never written over.
+The page in the terminal UI writes it, and leaves the rest of the file as it is; a broken file is never written over.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import KeyturnError
+from app.settings.file import SettingsFile, read_path, unknown
 
 AUTO, LOCAL, UTC_ZONE = "auto", "local", "UTC"
 TIMES = ("relative", "exact")
 ASCII = (AUTO, "on", "off")
 THEMES = (AUTO, "keyturn-dark", "keyturn-light", "keyturn-ansi", "ansi-dark", "ansi-light")
-FILE_NAME = "ui.toml"
-"""In the configuration folder."""
-_LARGEST = 64 * 1024
+TABLE = "ui"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,19 @@ class Preferences:
     ascii: str = AUTO
 
 
+@dataclass(frozen=True)
+class About:
+    takes: str
+    purpose: str
+
+
 DEFAULTS = Preferences()
+ABOUT = {
+    "theme": About(f"one of {', '.join(THEMES)}", "Colours of the terminal UI; auto: as the terminal is."),
+    "times": About(f"one of {', '.join(TIMES)}", "How the terminal UI shows times."),
+    "zone": About("local, UTC or a name such as Europe/Berlin", "The time zone that it shows them in."),
+    "ascii": About(f"one of {', '.join(ASCII)}", "Whether it draws with ASCII alone; auto: as the locale says."),
+}
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -54,38 +66,42 @@ def zone_of(name: str) -> tzinfo | None:
         raise ValueError(f"There is no time zone {name!r}; such as local, UTC or Europe/Berlin.") from None
 
 
-def load(path: Path) -> tuple[Preferences, list[str]]:
+def load(file: SettingsFile) -> tuple[Preferences, list[str]]:
     """What the file says, and what is wrong with it; the default stands in for whatever is."""
-    try:
-        given = _read(path)
-    except KeyturnError as error:
-        return DEFAULTS, [f"{error.message} The usual settings are used."]
+    if not isinstance(file.values.get(TABLE, {}), dict):
+        return DEFAULTS, [f"{file.where(TABLE)}: {TABLE} must be a table."]
     found, problems = DEFAULTS, list[str]()
-    for key, value in given.items():
+    for key, value in given(file).items():
         if key not in _ALLOWED:
-            problems.append(f"{path}: nobody reads {key!r}; it is kept.")
+            problems.append(unknown(file, key, list(_ALLOWED), TABLE))
         elif problem := _problem(key, value):
-            problems.append(f"{path}: {problem}")
+            problems.append(f"{file.where(key, TABLE)}: {problem}")
         else:
             found = replace(found, **{key: value})
     return found, problems
 
 
+def given(file: SettingsFile) -> dict[str, Any]:
+    """The table as it is written, whatever that means."""
+    table = file.values.get(TABLE)
+    return dict(table) if isinstance(table, dict) else {}
+
+
 def save(path: Path, chosen: Preferences) -> None:
-    """Change what differs; comments and what nobody reads stay. Raises KeyturnError, with the file as it was."""
-    before = _text(path)
-    given = _read(path)
+    """Change what differs; all else stays. Raises KeyturnError, with the file as it was."""
+    file = read_path(path)
+    before = given(file)
     usual, wanted = asdict(DEFAULTS), asdict(chosen)
-    changed = {key: value for key, value in wanted.items() if given.get(key, usual[key]) != value}
+    changed = {key: value for key, value in wanted.items() if before.get(key, usual[key]) != value}
     if not changed:
         return
-    text = before
+    text = file.text
     for key, value in changed.items():
         text = _with(text, key, value)
     import tomllib
 
     try:
-        same = tomllib.loads(text) == {**given, **changed}
+        same = tomllib.loads(text) == {**file.values, TABLE: {**before, **changed}}
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
@@ -96,57 +112,34 @@ def save(path: Path, chosen: Preferences) -> None:
         raise KeyturnError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Raises KeyturnError with line and column."""
-    text = _text(path)
-    if not text:
-        return {}
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise KeyturnError(f"{path} is not TOML: {error}.", remedy="Mend it, or remove it.") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise KeyturnError(f"{path} cannot be read: {error.strerror}.") from None
-    if len(data) > _LARGEST:
-        raise KeyturnError(f"{path} is too large: it may have {_LARGEST // 1024} KiB.")
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise KeyturnError(f"{path} is not UTF-8 (at line {line}, column {column}).", remedy="Mend it.") from None
-
-
 def _with(text: str, key: str, value: str) -> str:
-    """The line of that key anew, or a further one before the first table."""
+    """The line of that key anew, or a further one at the end of the table, which may be a new one."""
     line = f'{key} = "{value}"'
     lines = text.splitlines()
-    top = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
-    for at in range(top):
+    heads = [at for at, each in enumerate(lines) if each.lstrip().startswith("[")]
+    begin = next((at for at in heads if re.match(rf"\s*\[\s*{TABLE}\s*\]", lines[at])), None)
+    if begin is None:
+        gap = [""] if lines and lines[-1].strip() else []
+        return "\n".join([*lines, *gap, f"[{TABLE}]", line]) + "\n"
+    end = next((at for at in heads if at > begin), len(lines))
+    for at in range(begin + 1, end):
         if re.match(rf"\s*{key}\s*=", lines[at]):
             lines[at] = line
-            break
-    else:
-        lines.insert(top, line)
+            return "\n".join(lines) + "\n"
+    while not lines[end - 1].strip():
+        end -= 1
+    lines.insert(end, line)
     return "\n".join(lines) + "\n"
 
 
 def _replace(path: Path, text: str) -> None:
-    """All of it or nothing, for nobody else to read."""
+    """All of it or nothing; a new file is for nobody else to read, another one keeps its rights."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -29,7 +29,7 @@ from textual.worker import WorkerFailed
 
 from app import logs
 from app.errors import Explanation, explain
-from app.preferences import AUTO, FILE_NAME, Preferences, load, save, zone_of
+from app.preferences import AUTO, Preferences, load, save, zone_of
 from app.settings import Settings
 from screens import look
 from screens.dashboard import DashboardScreen
@@ -131,8 +131,7 @@ class KeyturnApp(App[int]):
         for theme in themes():
             self.register_theme(theme)
         self._plain: tuple[LineFilter, ...] = ()
-        self._preferences_file = settings.config_dir / FILE_NAME
-        self._preferences, self._complaints = load(self._preferences_file)
+        self._preferences, self._complaints = load(settings.file)
         self._apply()
 
     def _apply(self) -> None:
@@ -156,7 +155,7 @@ class KeyturnApp(App[int]):
                 widget.notify_style_update()
                 widget.refresh()
         try:
-            save(self._preferences_file, chosen)
+            save(self.settings.file.path, chosen)
         except Exception as error:
             known = explain(error)
             if known is None:
@@ -340,7 +339,7 @@ class KeyturnApp(App[int]):
         if page == SETTINGS:
             from screens.settings import SettingsScreen
 
-            self.push_screen(SettingsScreen(self._preferences, self._preferences_file, self._prefer))
+            self.push_screen(SettingsScreen(self._preferences, self.settings.file.path, self._prefer))
         elif self.desk is not None:
             go(self, self.desk, page)
 

@@ -6,6 +6,7 @@ import os
 from argparse import Namespace
 from typing import Any
 
+from app import preferences
 from app.cli import output
 from app.settings.check import warnings
 from app.settings.file import read_file
@@ -15,7 +16,7 @@ from app.settings.listing import shown
 def show(args: Namespace) -> int:
     file = read_file(os.environ)
     rows = shown(os.environ, file)
-    found = warnings(file)
+    found = [*warnings(file), *preferences.load(file)[1]]
     if args.json:
         output.json_line(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -12,12 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from app.errors import UsageError
+from app.preferences import TABLE
 from app.settings.address import parse_address
-from app.settings.file import SettingsFile
+from app.settings.file import SettingsFile, unknown
 from app.settings.loading import Given
 from app.settings.model import Declared
 
-TABLES = ("ui",)
+TABLES = (TABLE,)
 _KINDS: Mapping[type, str] = {
     bool: "true or false",
     str: "text",
@@ -48,12 +48,7 @@ def check(given: Mapping[str, Given | None]) -> Declared:
 def warnings(file: SettingsFile) -> list[str]:
     """A sentence for each key that is not known, and one for a password that others may read."""
     known = [*Declared.model_fields, *TABLES]
-    found = []
-    for key in file.values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            found.append(f"{file.where(key)}: there is no setting {key!r}; it changes nothing.{meant}")
+    found = [unknown(file, key, known) for key in file.values if key not in known]
     if _readable_password(file):
         found.append(f"{file.path} holds a password and others may read it. Run: chmod 600 {file.path}")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from app.settings.places import settings_file
 
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
 _KEY = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+))\s*=")
+_LARGEST = 256 * 1024
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -34,10 +35,16 @@ class SettingsFile:
 def read_file(environ: Mapping[str, str]) -> SettingsFile:
     """Raises UsageError: a named file is not there, or cannot be read or understood."""
     path, named = settings_file(environ)
+    return read_path(path, must_exist=named)
+
+
+def read_path(path: Path, *, must_exist: bool = False) -> SettingsFile:
+    """Raises UsageError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        if named:
+        if must_exist:
             raise UsageError(f"There is no settings file {path}.", remedy="Name another one with --config.") from None
         return SettingsFile(path, exists=False)
     except OSError as error:
@@ -45,8 +52,21 @@ def read_file(environ: Mapping[str, str]) -> SettingsFile:
             f"The settings file {path} cannot be read: {error.strerror}.",
             remedy="It must be a file that this user may read; --config names another one.",
         ) from None
-    text = _decoded(path, data)
+    if len(data) > _LARGEST:
+        raise UsageError(f"The settings file {path} is too large: it may have {_LARGEST // 1024} KiB.")
+    # TOML ends lines as it likes; the parser alone does not.
+    text = _decoded(path, data).replace("\r\n", "\n")
     return SettingsFile(path, _parsed(path, text), text)
+
+
+def unknown(file: SettingsFile, key: str, known: Sequence[str], table: str = "") -> str:
+    """What to say of a key that nobody reads: where it is, and the nearest one that is known."""
+    import difflib
+
+    near = difflib.get_close_matches(key, known, 1)
+    prefix = f"{table}." if table else ""
+    meant = f" Did you mean {prefix}{near[0]}?" if near else ""
+    return f"{file.where(key, table)}: there is no setting {prefix + key!r}; it changes nothing.{meant}"
 
 
 def _decoded(path: Path, data: bytes) -> str:
@@ -61,8 +81,6 @@ def _decoded(path: Path, data: bytes) -> str:
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     import tomllib
 
-    # TOML ends lines as it likes; the parser alone does not.
-    text = text.replace("\r\n", "\n")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from app import preferences
+from app.preferences import TABLE
 from app.settings.check import allowed
 from app.settings.file import SettingsFile
 from app.settings.loading import given_for, load_declared, load_settings, variable_of
@@ -37,7 +39,17 @@ def shown(environ: Mapping[str, str], file: SettingsFile, flags: Mapping[str, An
     for name, value in values.items():
         given = given_for(name, environ, file, flags)
         found.append(Shown(name, value, given.origin if given else "default"))
-    return found
+    return [*found, *_look(file)]
+
+
+def _look(file: SettingsFile) -> list[Shown]:
+    """What the page of the terminal UI sets. What makes no sense there has its default, and is no origin."""
+    found, _ = preferences.load(file)
+    given = preferences.given(file)
+    return [
+        Shown(f"{TABLE}.{name}", value, file.where(name, TABLE) if given.get(name) == value else "default")
+        for name, value in asdict(found).items()
+    ]
 
 
 def masked(url: str) -> str:
@@ -48,9 +60,12 @@ def masked(url: str) -> str:
 def as_table() -> str:
     """The settings as a table in Markdown, made from their declaration."""
     lines = ["| setting | environment variable | takes | default | what it is for |", "| --- | --- | --- | --- | --- |"]
-    for name, about in Declared.model_fields.items():
-        cells = [f"`{name}`", f"`{variable_of(name)}`", allowed(name), _default(about.default), about.description or ""]
+    for name, field in Declared.model_fields.items():
+        cells = [f"`{name}`", f"`{variable_of(name)}`", allowed(name), _default(field.default), field.description or ""]
         lines.append(_row(cells))
+    for name, value in asdict(preferences.DEFAULTS).items():
+        about = preferences.ABOUT[name]
+        lines.append(_row([f"`{TABLE}.{name}`", "", about.takes, _default(value), about.purpose]))
     return "\n".join(lines) + "\n"
 
 

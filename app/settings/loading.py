@@ -31,6 +31,7 @@ class Settings:
     database_url: str
     key_file: Path | None
     lease_seconds: float
+    file: SettingsFile
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -58,7 +59,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         texts = _checked(_TEXTS, environ, file)
     lease = "lease_seconds"
     seconds = _checked((lease,), environ, file)[lease] if given_for(lease, environ, file) else LEASE_SECONDS
-    return _settings(texts, seconds, environ)
+    return _settings(texts, seconds, file, environ)
 
 
 def load_declared(environ: Mapping[str, str], flags: Mapping[str, Any], file: SettingsFile) -> Declared:
@@ -94,7 +95,9 @@ def _checked(names: tuple[str, ...], environ: Mapping[str, str], file: SettingsF
     return {name: getattr(found, name) for name in names}
 
 
-def _settings(texts: Mapping[str, str], lease_seconds: float, environ: Mapping[str, str]) -> Settings:
+def _settings(
+    texts: Mapping[str, str], lease_seconds: float, file: SettingsFile, environ: Mapping[str, str]
+) -> Settings:
     places = places_of(environ)
     if command := texts["key_command"]:
         environ = {**environ, variable_of("key_command"): command}
@@ -106,5 +109,6 @@ def _settings(texts: Mapping[str, str], lease_seconds: float, environ: Mapping[s
         database_url=texts["database_url"] or f"sqlite:///{places.data / 'keyturn.db'}",
         key_file=Path(texts["key_file"]).expanduser() if texts["key_file"] else None,
         lease_seconds=lease_seconds,
+        file=file,
         environ=environ,
     )

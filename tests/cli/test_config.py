@@ -71,8 +71,16 @@ def test_another_file_can_be_named_and_must_be_there(
 
 
 def test_a_key_that_nobody_knows_is_named_with_the_nearest(file: Path) -> None:
-    file.write_text('[ui]\ntheme = "dark"\n')
+    file.write_text('[ui]\ntheme = "keyturn-dark"\n')
+    told = rows()
+    assert told["ui.theme"] == ("keyturn-dark", f"{file}:2")
+    assert told["ui.zone"] == ("local", "default")
     assert done("config", "show").err == ""
+    file.write_text('[ui]\ntheme = "pink"\nzome = "UTC"\n')
+    assert rows()["ui.theme"] == ("auto", "default")
+    ran = done("config", "show")
+    assert f"{file}:2: theme: must be one of" in ran.err
+    assert "Did you mean ui.zone?" in ran.err
     file.write_text('log_fromat = "json"\n')
     ran = done("config", "show")
     assert f"{file}:1" in ran.err

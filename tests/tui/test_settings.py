@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from textual.color import Color
 
-from app.preferences import DEFAULTS, FILE_NAME, Preferences, load, save
+from app.errors import KeyturnError
+from app.preferences import DEFAULTS, Preferences, load, save
+from app.settings.file import read_path
+from app.settings.places import FILE_NAME
 from screens import look
 from tests.conftest import Database
 from tests.tui.ground import Walk, row_of, set_up, settings_here, until, walking
@@ -41,7 +44,8 @@ async def test_choices_hold_at_once_and_at_the_next_start(pg: Database) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     row = await row_of(rotation_id)
     assert row.next_at is not None
-    path = settings_here().config_dir / FILE_NAME
+    path = settings_here().file.path
+    path.write_text("# mine\nconcurrency = 3\n")
     async with walking() as walk:
         await walk.sees("in 30 d")
         await press(walk, "comma")
@@ -66,43 +70,54 @@ async def test_choices_hold_at_once_and_at_the_next_start(pg: Database) -> None:
         shown = f"{row.next_at + timedelta(hours=9):%m-%d %H:%M}"
         await walk.sees(shown, "+ healthy", "JST")
         await walk.sees_not("✓")
-    assert load(path) == (Preferences("keyturn-light", "exact", "Asia/Tokyo", "on"), [])
+    assert load(read_path(path)) == (Preferences("keyturn-light", "exact", "Asia/Tokyo", "on"), [])
+    assert path.read_text().startswith("# mine\nconcurrency = 3\n\n[ui]\n")
     async with walking() as walk:
         await walk.sees(shown, "+ healthy", "JST")
         assert walk.app.theme == "keyturn-light"
 
 
 @pytest.mark.usefixtures("home")
-async def test_a_broken_file_is_told_and_left_alone(tmp_path: Path) -> None:
-    path = settings_here().config_dir / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('theme = "keyturn-light"\ntimes = exact\n')
+async def test_what_makes_no_sense_is_told_and_a_broken_file_is_left_alone() -> None:
+    path = settings_here().file.path
+    path.parent.mkdir(parents=True)
+    path.write_text('[ui]\ntheme = "keyturn-light"\ntimes = "exakt"\n')
     async with walking() as walk:
         said = [toast.message for toast in walk.app._notifications]
-        assert any("is not TOML: Invalid value (at line 2, column 9). The usual settings" in text for text in said), (
-            said
-        )
+        assert any(f"{path}:3: times: must be one of: relative" in text for text in said), said
+        assert walk.app.theme == "keyturn-light"
+        path.write_text('[ui]\ntheme = "keyturn-light"\ntimes = exact\n')
         await press(walk, "comma")
         await walk.reaches("SettingsScreen")
-        await choose(walk, "Colours", "keyturn l")
+        await choose(walk, "Colours", "keyturn d")
         await walk.sees("✗ holds until you leave, but is not kept")
-        assert walk.app.theme == "keyturn-light"
+        assert walk.app.theme == "keyturn-dark"
     assert "times = exact" in path.read_text()
 
 
-def test_what_nobody_reads_and_comments_stay(file: Path) -> None:
-    assert load(file) == (DEFAULTS, [])
+def test_all_other_lines_stay(file: Path) -> None:
+    assert load(read_path(file)) == (DEFAULTS, [])
     save(file, Preferences(times="exact"))
-    assert file.read_text() == 'times = "exact"\n'
+    assert file.read_text() == '[ui]\ntimes = "exact"\n'
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    file.write_text('# mine\nodd = 1\ntheme="keyturn-dark" # nice\n\n[other]\ntheme = "x"\n')
+    file.write_text('# mine\nodd = 1\n\n[ui]\nthem = "x"\ntheme="keyturn-dark" # nice\n\n[other]\ntheme = "x"\n')
+    file.chmod(0o640)
     save(file, Preferences(theme="keyturn-light", zone="UTC"))
-    assert file.read_text() == '# mine\nodd = 1\ntheme = "keyturn-light"\n\nzone = "UTC"\n[other]\ntheme = "x"\n'
-    found, problems = load(file)
+    assert file.read_text() == (
+        '# mine\nodd = 1\n\n[ui]\nthem = "x"\ntheme = "keyturn-light"\nzone = "UTC"\n\n[other]\ntheme = "x"\n'
+    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    found, problems = load(read_path(file))
     assert found == Preferences(theme="keyturn-light", zone="UTC")
-    assert problems == [f"{file}: nobody reads {name!r}; it is kept." for name in ("odd", "other")]
+    assert problems == [f"{file}:5: there is no setting 'ui.them'; it changes nothing. Did you mean ui.theme?"]
     assert [path.name for path in file.parent.iterdir()] == [FILE_NAME], "no draft is left"
+    for text in ('ui = {theme = "auto"}\n', 'ui.theme = "auto"\n', "ui = 3\n"):
+        file.write_text(text)
+        with pytest.raises(KeyturnError, match="that Keyturn cannot change"):
+            save(file, Preferences(theme="keyturn-light"))
+        assert file.read_text() == text
+    assert load(read_path(file)) == (DEFAULTS, [f"{file}:1: ui must be a table."])
 
 
 @pytest.mark.parametrize(
@@ -117,14 +132,9 @@ def test_what_nobody_reads_and_comments_stay(file: Path) -> None:
 )
 def test_the_default_stands_in_for_a_value_that_makes_no_sense(file: Path, text: str, complaint: str) -> None:
     file.parent.mkdir()
-    file.write_text(f"{text}\n")
-    found, problems = load(file)
+    file.write_text(f"[ui]\n{text}\n")
+    found, problems = load(read_path(file))
     assert found == DEFAULTS
     assert len(problems) == 1
+    assert f"{file}:2: " in problems[0]
     assert complaint in problems[0]
-
-
-def test_what_is_no_text_is_told_with_its_place(file: Path) -> None:
-    file.parent.mkdir()
-    file.write_bytes(b'theme = "auto"\nzone = "\xff"\n')
-    assert "is not UTF-8 (at line 2, column 9)" in load(file)[1][0]
