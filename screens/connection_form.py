@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
+from textual.messages import Prune
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
@@ -68,8 +69,11 @@ class ConnectionFormScreen(FormScreen[str | None]):
     def on_mount(self) -> None:
         self._start()
 
-    async def on_unmount(self) -> None:
+    async def on_prune(self, event: Prune) -> None:
+        """Also when a signal ends the program; the fields are gone when `on_unmount` is called."""
         self._keep()
+
+    async def on_unmount(self) -> None:
         await self._keeper.settle()
 
     @work

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.message import Message
+from textual.messages import Prune
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -81,9 +82,11 @@ class Asking(FormScreen[str | None]):
     def on_mount(self) -> None:
         self._start()
 
-    async def on_unmount(self) -> None:
+    async def on_prune(self, event: Prune) -> None:
         """Also when a signal ends the program: what stands in the field just being edited is kept too."""
-        self._keep()
+        self._keep()  # the fields are gone when `on_unmount` is called
+
+    async def on_unmount(self) -> None:
         await self._keeper.settle()
 
     def _frame(self) -> None:

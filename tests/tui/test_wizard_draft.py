@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from app.operations.drafts import Drafts
+from screens.widgets.form import Form
 from store.errors import StoreUnavailable
 from tests.conftest import Database
 from tests.tui.ground import PATIENCE, connect, open_here, until, walking
 from tests.tui.terminal import Tty
+from tests.tui.test_connections import new_connection
 from tests.tui.wizardry import (
     CONNECTION,
     DETAILS,
@@ -98,6 +101,25 @@ async def test_a_signal_keeps_even_the_field_that_is_being_edited(pg: Database, 
         tty.signal(number)
         tty.ends()
     assert values(await kept_draft())["name"] == "half-a-na"
+
+
+async def test_the_end_of_the_program_outruns_no_key(pg: Database) -> None:
+    """A character can be on the screen while the news of it is still on its way through the widgets."""
+    async with at_step(pg, DETAILS, users=False, name="") as walk:
+        await field(walk, "Name")
+        name = walk.screen.query_one(Form).fields[0].control
+        assert isinstance(name, Input)
+        with name.prevent(Input.Changed):
+            name.value = "half-a-na"
+    assert values(await kept_draft())["name"] == "half-a-na"
+
+    async with walking() as walk:
+        await new_connection(walk)
+        await fill(walk, "Name", "half-a-con")
+    async with open_here() as service:
+        found = await service.drafts.load("connection:postgres")
+    assert found is not None
+    assert found.data["name"] == "half-a-con"
 
 
 async def test_back_and_forth_loses_nothing(pg: Database) -> None:
