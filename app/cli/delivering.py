@@ -74,6 +74,18 @@ Without a name: all of them. With --check nothing is written; exit code 1 when a
 file is not as it should be, or cannot be."""
 
 
+_CREDENTIAL_PROCESS_HELP = """\
+In ~/.aws/config:
+
+  [profile billing]
+  credential_process = /usr/local/bin/keyturn aws-credential-process billing
+
+SDKs keep what they got until it expires, so the answer expires after an hour,
+though the key goes on: whoever asks again in time has the active key, after
+a rotation by hand and in an emergency, too. SDKs ask some 15 minutes before;
+with less than that they ask at every request."""
+
+
 def run(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "run",
@@ -92,6 +104,20 @@ def run(commands: Subparsers) -> None:
     )
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="CMD ...", help="the program and its arguments")
     parser.set_defaults(handler="run:run", parser=parser)
+
+
+def aws_credential_process(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "aws-credential-process",
+        help="the active key of an AWS rotation, as the SDKs ask for it",
+        description="The active key of an AWS rotation, as the SDKs ask for it.",
+        epilog=_CREDENTIAL_PROCESS_HELP,
+    )
+    parser.add_argument("name", metavar="NAME", help="rotation, by name or id")
+    parser.add_argument(
+        "--valid-for", type=_minutes, default=60, metavar="MIN", help="minutes after which the SDK asks again (60)"
+    )
+    parser.set_defaults(handler="aws:credential_process")
 
 
 def secrets(verbs: Subparsers) -> None:
@@ -162,6 +188,12 @@ def _pid_file(text: str) -> str:
     from pathlib import Path
 
     return f"{Path(file).expanduser().absolute()}:{name}"
+
+
+def _minutes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= 1440):
+        raise argparse.ArgumentTypeError("must be a whole number of minutes from 1 to 1440")
+    return int(text)
 
 
 def _mode(text: str) -> int:

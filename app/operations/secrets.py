@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from app.errors import NotFound
+from app.errors import NotFound, UsageError
 from app.operations.context import Context, folder_by, project_by, rotation_by
 from app.operations.documents import provider_or_none, secret_view
 from app.views import Place, PlacedSecret, SecretView
@@ -42,6 +42,19 @@ class Secrets:
             if value is None:
                 raise NotFound(f"There is no secret {name!r} at {place.project}/{place.environment} {place.path}.")
             return value
+
+        return await self.context.store.aread(look)
+
+    async def of_rotation(self, ref: str, kind: str) -> dict[str, str]:
+        """Credential field to published value. UsageError for a rotation of another type than `kind`."""
+
+        def look(tx: Tx) -> dict[str, str]:
+            row = rotation_by(tx, ref)
+            if row.type != kind:
+                raise UsageError(f"The rotation {row.name} is of type {row.type}; this is for {kind}.")
+            current = secrets.values(tx, row.folder_id)
+            mapped = secrets.of_rotation(tx, row.id)
+            return {secret.field: current[secret.name] for secret in mapped if secret.field and secret.version > 0}
 
         return await self.context.store.aread(look)
 

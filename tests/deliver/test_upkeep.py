@@ -89,8 +89,7 @@ def test_two_loops_write_and_tell_once(ready: Path, tmp_path: Path) -> None:
         two.hear("started")
         for number in range(1, 4):
             publish({"A": str(number)})
-            _until_in(told, f"A={number}
-")
+            _until_in(told, f"A={number}\n")
         for loop in (one, two):
             loop.signal(signal.SIGTERM)
             assert loop.finish().code == 0
