@@ -54,6 +54,9 @@ check: install  ## lint, formatting, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+pictures: install  ## make docs/pictures anew, after a look at what changed
+	PICTURES=write $(BIN)/pytest -n 3 tests/pictures
+
 bench: install .tools/peers/.installed  ## measure, as ratios to a floor taken in the same run
 	$(BIN)/python -m tests.bench
 

@@ -21,7 +21,7 @@ def foresee(parameters: PostgresParameters, connection: Mapping[str, Any], user:
     return {
         "guard": [Call(look, "Takes no lock.")],
         "issue": [_issue(parameters, user, str(database))],
-        "verify": [Call(f"a login as {user} to the database {database}, then SELECT 1", "Takes no lock.")],
+        "verify": [Call(f"a login as {user} to the database {database}, with an empty statement", "Takes no lock.")],
     }
 
 

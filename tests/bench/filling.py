@@ -20,13 +20,13 @@ async def fill(environ: dict[str, str], count: int) -> None:
     """Create the store that `environ` leads to, with so many rotations."""
     service: Service = open_service(load_settings(environ), "bench")
     try:
-        await service.store.awrite(partial(_add_rotations, count=count))
+        await service.store.awrite(partial(add_rotations, count=count, now=datetime.now(UTC)))
     finally:
         await service.aclose()
 
 
-def _add_rotations(tx: Tx, count: int) -> None:
-    now = datetime.now(UTC)
+def add_rotations(tx: Tx, count: int, now: datetime) -> None:
+    """Healthy ones, as they are at `now`."""
     project = projects.list_projects(tx)[0]
     environment = projects.list_environments(tx, project.id)[0]
     folder = projects.ensure_folder(tx, environment.id, "/", lambda: "folder")

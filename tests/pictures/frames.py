@@ -1,0 +1,58 @@
+"""The app on a stocked store at a fixed moment, and its pictures in every size and theme."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from unittest.mock import patch
+
+from textual.widgets import Input
+
+from app import tui
+from app.service import Service, open_service
+from app.settings import Settings
+from app.tui import KeyturnApp
+from screens.theme import DARK, LIGHT
+from store.database import Tx
+from tests.pictures.stock import NOW
+from tests.tui.ground import SIZES, Walk, settings_here, walking
+
+
+def opened(settings: Settings) -> Service:
+    """The service at that moment, for a person called anna."""
+    return open_service(settings, "tui:anna", clock=lambda: NOW)
+
+
+@contextlib.asynccontextmanager
+async def stocked(
+    stock: Callable[[Tx], None] | None, *, until_open: bool = True, opening: Callable[[Settings], Service] = opened
+) -> AsyncIterator[Walk]:
+    """Nothing rotates by itself, and nothing depends on where and when this is run."""
+    assert os.environ["TZ"] == "UTC"
+    if stock is not None:
+        service = opened(settings_here())
+        try:
+            await service.store.awrite(stock)
+        finally:
+            await service.aclose()
+    app = KeyturnApp(settings_here(), first_start_notice=False, background_loop=False)
+    with patch.object(tui, "_opened", opening):
+        async with walking(app=app, until_open=until_open) as walk:
+            yield walk
+
+
+async def portraits(walk: Walk, size: tuple[int, int] | None = None) -> dict[str, str]:
+    """SVG by variant, of the screen as it is. `size`: only this one."""
+    sizes = [size] if size else SIZES
+    taken = {}
+    for line in walk.screen.query(Input):
+        line.cursor_blink = False
+    for width, height in sizes:
+        for theme in (DARK, LIGHT):
+            walk.app.theme = theme
+            await walk.pilot.resize_terminal(width, height)
+            await walk.pilot.pause()
+            variant = f"{width}x{height}-{theme.removeprefix('keyturn-')}"
+            taken[variant] = walk.app.export_screenshot(title="Keyturn")
+    return taken
