@@ -70,16 +70,16 @@ async def _reload_forever(hung_up: asyncio.Event, live: Live) -> None:
         hung_up.clear()
         if notify:
             notify(*reloading())
-        _reload_settings(live)
+        await _reload_settings(live)
         await _reload_keys(live.store)
         if notify:
             notify("READY=1")
 
 
-def _reload_settings(live: Live) -> None:
+async def _reload_settings(live: Live) -> None:
     try:
         wanted = read_settings(live.flags, live.lines)
-        live.watching.listen(wanted, live.declared)
+        await live.watching.listen(wanted, live.declared)
     except KeyturnError as error:
         live.lines.choose(live.declared.log_format, live.declared.log_level)
         tell("not reloaded", level=logging.ERROR, message=f"{error.message} {error.remedy} Everything stays as it was.")

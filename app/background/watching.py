@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -21,6 +23,7 @@ from store.errors import StoreError
 
 LOOK_EVERY = 15.0
 """Seconds; and after each rotation."""
+SHORTEST_PAUSE = 0.5
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Watching:
     @contextlib.asynccontextmanager
     async def going_on(self, declared: Declared) -> AsyncIterator[None]:
         """Raises Unusable when the address is."""
-        self.listen(declared)
+        await self.listen(declared)
         task = asyncio.create_task(self._look_around())
         try:
             yield
@@ -58,10 +61,13 @@ class Watching:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             if self.door is not None:
-                self.door.close()
+                await asyncio.to_thread(self.door.close)
 
-    def listen(self, wanted: Declared, before: Declared | None = None) -> None:
+    async def listen(self, wanted: Declared, before: Declared | None = None) -> None:
         """At the address that is set, or nowhere. Raises Unusable; then everything is as before."""
+        await asyncio.to_thread(self._listen, wanted, before)  # a name server may take its time
+
+    def _listen(self, wanted: Declared, before: Declared | None) -> None:
         if before is not None and _address(before) == _address(wanted):
             return
         former, self.door = self.door, None
@@ -91,9 +97,16 @@ class Watching:
     async def _look_around(self) -> None:
         while True:
             self._again.clear()
+            begun = time.monotonic()
             if self.pulse.notify is not None or self.metrics is not None:
-                with contextlib.suppress(StoreError):  # the loop says so, and so does its pulse
+                try:
                     await self._look()
+                except StoreError:
+                    pass  # the loop says so, and so does its pulse
+                except Exception as error:  # what is only told must not end what is done
+                    tell("no look", level=logging.ERROR, message=f"unexpected {type(error).__name__}")
+            # Ten thousand rotations take a while to look at, and may all run at once.
+            await asyncio.sleep(max(SHORTEST_PAUSE, 10 * (time.monotonic() - begun)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), LOOK_EVERY)
 
