@@ -38,6 +38,8 @@ class FormField:
     required: bool
     advanced: bool
     placeholder: str = ""
+    multiline: bool = False
+    """Lines of text, a secret's too: on the command line a file is named that holds them."""
 
 
 def fields_of(model: type[BaseModel], prefix: str = "", *, advanced: bool = False) -> Iterator[FormField]:
@@ -49,15 +51,17 @@ def fields_of(model: type[BaseModel], prefix: str = "", *, advanced: bool = Fals
             yield from fields_of(inner, f"{key}.", advanced=True)
             continue
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, Mapping) else {}
+        multiline = bool(extra.get("multiline"))
         yield FormField(
             key=key,
             title=info.title or name.replace("_", " ").capitalize(),
             help=info.description or "",
-            kind=_kind(kind, bool(extra.get("multiline"))),
+            kind=_kind(kind, multiline),
             default=_default(info),
             required=info.is_required(),
             advanced=advanced or bool(extra.get("advanced", False)),
             placeholder=str(info.examples[0]) if info.examples else "",
+            multiline=multiline,
         )
 
 
@@ -73,6 +77,19 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
             inner = inner.setdefault(parent, {})
         inner[last] = value
     return result
+
+
+_SWITCHED = {"true": True, "yes": True, "y": True, "on": True, "false": False, "no": False, "n": False, "off": False}
+
+
+def value_of(field: FormField | None, text: str) -> object:
+    """What a typed text stands for; what does not fit its kind stays text, for the service to complain about."""
+    kind, word = (Kind.TEXT, "") if field is None else (field.kind, text.strip())
+    if kind is Kind.SWITCH:
+        return _SWITCHED.get(word.lower(), text)
+    if kind is Kind.NUMBER and word.isascii() and word.isdigit() and len(word) <= 12:
+        return int(word)
+    return text
 
 
 def model_inside(annotation: Any) -> type[BaseModel] | None:

@@ -128,7 +128,9 @@ class _ByCertificate(Fields):
         json_schema_extra={"multiline": True},
     )
     private_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
-        title="Private key", description="PEM text of the certificate's private key, not encrypted."
+        title="Private key",
+        description="PEM text of the certificate's private key, not encrypted.",
+        json_schema_extra={"multiline": True},
     )
 
     @model_validator(mode="after")

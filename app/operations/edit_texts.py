@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.errors import InvalidInput
-from app.forms import FormField, Kind, fields_of
+from app.forms import fields_of, value_of
 from app.operations.context import Context, rotation_by
 from providers.base import Problem, Provider
 from providers.registry import provider as provider_of
@@ -62,18 +62,6 @@ def time_of_day(text: str) -> dict[str, int] | None:
     if found is None or int(found[1]) > 23 or int(found[2]) > 59:
         return None
     return {"hours": int(found[1]), "minutes": int(found[2])}
-
-
-def value_of(field: FormField | None, text: str) -> object:
-    """What a text stands for; what does not fit its kind stays text, for the service to complain about."""
-    if field is not None and field.kind is Kind.SWITCH:
-        return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
-            text.strip().lower(), text
-        )
-    if field is not None and field.kind is Kind.NUMBER:
-        stripped = text.strip()
-        return int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) <= 12 else text
-    return text
 
 
 def _plain(key: str, text: str) -> object:
