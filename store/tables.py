@@ -235,6 +235,8 @@ class TargetFile(SQLModel, table=True):
     Neither id is a foreign key: a file whose rotation was deleted stays, and its state says so. `host` names the
     machine that it is on. `state` is "new", "written" or "failed", `message` why. `reload_due` is set before the file
     is changed and cleared once its program has been told, so that a death in between is made up for.
+    `sealed_definition` is all that says what is written where, and what is run: who can write to the database, and has
+    no key, must not be able to make a loop do that.
     """
 
     __tablename__ = "target_file"
@@ -256,6 +258,7 @@ class TargetFile(SQLModel, table=True):
     written_at: datetime | None = None
     reload_due: bool = False
     created_at: datetime
+    sealed_definition: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Draft(SQLModel, table=True):

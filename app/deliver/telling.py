@@ -16,6 +16,8 @@ from app.rotation.redact import redact
 
 TIME_OUT = 30.0
 """Seconds that a reload command may take."""
+_LAST_MOMENTS = 3.0
+"""Seconds that it still has when Keyturn is told to end."""
 _KEPT = 4000
 _QUOTED = 800
 _OURS_ALONE = ("KEYTURN_KEY",)
@@ -48,14 +50,16 @@ def run(
     except (OSError, ValueError) as error:
         raise NotTold(f"The reload command does not start: {error}.") from None
     assert process.stdout is not None
-    deadline = time.monotonic() + TIME_OUT
+    deadline, ending = time.monotonic() + TIME_OUT, False
     said = b""
     with process.stdout as pipe:
         os.set_blocking(pipe.fileno(), False)
         while process.poll() is None:
-            if time.monotonic() > deadline or stopping():
+            if stopping() and not ending:
+                deadline, ending = min(deadline, time.monotonic() + _LAST_MOMENTS), True
+            if time.monotonic() > deadline:
                 _end(process)
-                why = "was ended with Keyturn" if stopping() else f"did not end within {TIME_OUT:g} s and was killed"
+                why = "was ended with Keyturn" if ending else f"did not end within {TIME_OUT:g} s and was killed"
                 raise NotTold(f"The reload command {why}{_quoted(said, secrets)}")
             select.select([pipe], [], [], 0.05)
             said = _more(pipe.fileno(), said)

@@ -23,8 +23,8 @@ from store.tables import TargetFile
 HOST_MAX = 64
 
 
-class SourceGone(KeyturnError):
-    """What a target is made of was deleted; its file stays as it is."""
+class Unfit(KeyturnError):
+    """A target that cannot be brought up to date, whatever its file is like; that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TargetFiles:
 
         def look(tx: Tx) -> tuple[TargetFile, Source]:
             row = _row(tx, wanted, of, self.context)
-            return row, source_of(tx, row)
+            return row, _source(tx, row)
 
         row, source = await self.context.store.aread(look)
         if not (KINDS[wanted.kind].type and not source.credentials):  # its rotation publishes for the first time later
@@ -134,12 +134,21 @@ def failed(context: Context, row: TargetFile, message: str) -> None:
 
 
 def source_of(tx: Tx, row: TargetFile) -> Source:
-    """All of it at one moment, so that no file is half old and half new. Raises SourceGone."""
+    """All of it at one moment, so that no file is half old and half new. Raises Unfit."""
+    if not target_files.genuine(tx, row):
+        raise Unfit(
+            f"The target {row.name} was changed by another program than Keyturn, and is not trusted.",
+            remedy=f"keyturn targets remove {row.name}; then add it again.",
+        )
+    return _source(tx, row)
+
+
+def _source(tx: Tx, row: TargetFile) -> Source:
     if row.rotation_id is None:
         return Source(secrets.values(tx, row.folder_id or ""))
     rotation = rotations.get(tx, row.rotation_id)
     if rotation is None:
-        raise SourceGone("Its rotation was deleted; the file stays as it is.", remedy="keyturn targets remove NAME")
+        raise Unfit("Its rotation was deleted; the file stays as it is.", remedy=f"keyturn targets remove {row.name}")
     names = {secret.name for secret in secrets.of_rotation(tx, rotation.id)}
     values = {name: value for name, value in secrets.values(tx, rotation.folder_id).items() if name in names}
     held = rotations.credentials(tx, rotation.id)

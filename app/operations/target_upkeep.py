@@ -15,7 +15,7 @@ from app.deliver.source import Source
 from app.deliver.telling import TIME_OUT
 from app.errors import KeyturnError, explain
 from app.operations.context import Context
-from app.operations.target_files import SourceGone, bring_up, failed, here, source_of, wanted_of
+from app.operations.target_files import Unfit, bring_up, failed, here, source_of, wanted_of
 from store import target_files
 from store.changes import ChangeWatch
 from store.database import Tx
@@ -101,7 +101,7 @@ class TargetUpkeep:
                 continue
             try:
                 found.append((row, source_of(tx, row)))
-            except SourceGone as gone:
+            except Unfit as gone:
                 found.append((row, gone))
         return found
 

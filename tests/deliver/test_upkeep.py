@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from store import target_files
-from tests.cli.ground import ROOT, Ground, Running, done, make_due, process, until, with_service
+from tests.cli.ground import ROOT, Ground, Running, done, keyturn, make_due, process, until
 from tests.conftest import Database
 from tests.deliver.ground import publish
 from tests.deliver.test_targets import add, state
@@ -80,6 +81,28 @@ def test_a_death_between_the_change_and_the_telling_is_made_up_for(ready: Path, 
     assert told.read_text() == "told\ntold\n"
 
 
+@pytest.mark.parametrize("change", ["reload = 'touch evil'", "file = 'evil'", "id = 'other', reload = 'touch evil'"])
+def test_a_target_that_another_program_wrote_is_not_carried_out(
+    ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Who can write to the database, and has no key, cannot make a loop write or run anything."""
+    monkeypatch.chdir(tmp_path)
+    publish({"A": "one"})
+    add("dotenv", tmp_path / "file")
+    with sqlite3.connect(ready / "keyturn.db") as connection:
+        connection.execute(f"UPDATE target_file SET reload_due = 1, {change.replace('evil', str(tmp_path / 'evil'))}")
+    connection.close()
+    publish({"A": "two"})
+    ran = keyturn("targets", "render")
+    assert ran.code == 1
+    assert "was changed by another program than Keyturn, and is not trusted" in ran.out
+    assert process("--run-scheduler", "--once").code == 0
+    assert state()[0] == "failed"
+    assert (tmp_path / "file").read_text() == "A=one\n"
+    assert not (tmp_path / "evil").exists()
+    done("targets", "remove", "t")
+
+
 def test_two_loops_write_and_tell_once(ready: Path, tmp_path: Path) -> None:
     publish({"A": "0"})
     file, told = tmp_path / "file", tmp_path / "told"
@@ -107,9 +130,9 @@ def test_a_target_of_another_machine_is_left_alone(
     monkeypatch.setenv("KEYTURN_DATABASE_URL", postgresql_url(pg))
     publish({"A": "one"})
     file = tmp_path / "file"
-    add("dotenv", file)
-    target_id = done("targets", "show", "t", "--json").json["target"]["id"]
-    with_service(lambda s: s.store.write(lambda tx: target_files.note(tx, target_id, host="elsewhere")))
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "elsewhere")
+        add("dotenv", file)
     file.write_text("as elsewhere\n")
     assert process("--run-scheduler", "--once").code == 0
     assert file.read_text() == "as elsewhere\n"

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reload_due", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed_definition", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_target_file"),
         sa.UniqueConstraint("name", name="uq_target_file_name"),
     )
