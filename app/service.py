@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.notify.dispatcher import Dispatcher
 from app.operations.catalog import Catalog
 from app.operations.connections import Connections
 from app.operations.context import Context
@@ -81,7 +82,7 @@ class Service:
             park_after=park_seconds,
             listener=listener,
             on_outcome=on_outcome,
-            beside=TargetUpkeep(self.context),
+            beside=(TargetUpkeep(self.context), Dispatcher(self.context)),
         )
 
     def watch_changes(self) -> ChangeWatch:

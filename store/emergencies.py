@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 
-from store import events, journal, leases
+from store import events, journal, leases, outbox
 from store.database import Tx
 from store.jobs import EMERGENCY
 from store.journal import StepDone
@@ -62,16 +62,20 @@ def held_up(tx: Tx, lease: Lease, *, message: str, retry_at: datetime, actor: st
     rotation.due_at, rotation.retry_at, rotation.updated_at = retry_at, retry_at, now
     rotation.lease_owner, rotation.lease_until = None, 0.0
     _tell(tx, rotation, "failed", message, actor)
+    outbox.tell(tx, outbox.FAILED, rotation, at=now, actor=actor, message=message)
 
 
 def over(tx: Tx, lease: Lease, *, result: str, message: str, actor: str, now: datetime) -> None:
     """Everything is done. From here on the rotation runs by its schedule. Gives the lease back."""
     rotation = leases.hold(tx, lease)
+    failed = rotation.rotation_status == "failed"
     rotation.emergency_since = rotation.retry_at = None
     rotation.failures, rotation.rotation_status, rotation.last_rotation_message = 0, "success", None
     rotation.due_at, rotation.updated_at = journal.next_moment(tx, rotation, rotation.next_rotation_at), now
     rotation.lease_owner, rotation.lease_until = None, 0.0
     _tell(tx, rotation, result, message, actor)
+    if failed:
+        outbox.tell(tx, outbox.RECOVERED, rotation, at=now, actor=actor, message=message)
 
 
 def _tell(tx: Tx, rotation: Rotation, result: str, message: str, actor: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import SQLModel
 
-from store import events, jobs, leases, rotations, secrets
+from store import events, jobs, leases, outbox, rotations, secrets
 from store.database import Tx
 from store.jobs import StoredCredential
 from store.leases import Lease
@@ -82,6 +82,7 @@ def _guard_event(tx: Tx, rotation: Rotation, result: str, note: str, actor: str,
         rotation_id=rotation.id,
         message=note,
     )
+    outbox.tell(tx, outbox.GUARD, rotation, at=now, actor=actor, message=note)
 
 
 _RETIRING = select(func.min(_ATTEMPT.c.retire_after)).where(
@@ -158,9 +159,10 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
     """One transaction: the slot's credential, activeIndex, the mapped secrets, the schedule, the event."""
     rotation, attempt = p.rotation, p.attempt
     changes: dict[str, Any] = {"failures": 0, "retry_at": None, "updated_at": p.now}
+    failed, made_good = rotation.rotation_status == "failed" or (p.active and rotation.drift), p.active
     if p.active:
         changes |= _published(p)
-    elif _made_good(tx, rotation, attempt):
+    elif made_good := _made_good(tx, rotation, attempt):
         changes |= {"rotation_status": "success", "last_rotation_message": None}
     if p.succeeds is not None:
         changes |= {"parameters": dict(p.succeeds), "succession": None}
@@ -183,8 +185,11 @@ def publish(tx: Tx, lease: Lease, p: Publication) -> Steps:
         attempt_id=attempt.id,
     )
     if p.active:
-        secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
-        _tell_published(tx, p)
+        changed = secrets.put_values(tx, rotation.id, p.mapped, attempt.id, p.now, new_id=p.new_id)
+        _tell_published(tx, p, changed)
+    if failed and made_good:
+        said = "It works again." if p.active else "It works again; no published value was changed."
+        outbox.tell(tx, outbox.RECOVERED, rotation, at=p.now, actor=attempt.actor, message=said)
     return _write_steps(tx, attempt, p.done(), p.now, error=None, message=None, **_end_of_attempt(tx, p))
 
 
@@ -208,7 +213,7 @@ def _end_of_attempt(tx: Tx, p: Publication) -> dict[str, Any]:
     }
 
 
-def _tell_published(tx: Tx, p: Publication) -> None:
+def _tell_published(tx: Tx, p: Publication, changed: Sequence[str]) -> None:
     first = p.rotation.last_rotated_at is None
     events.append(
         tx,
@@ -219,6 +224,16 @@ def _tell_published(tx: Tx, p: Publication) -> None:
         subject=p.rotation.name,
         rotation_id=p.rotation.id,
         message=f"slot {p.attempt.slot} published",
+    )
+    outbox.tell(
+        tx,
+        outbox.PUBLISHED,
+        p.rotation,
+        at=p.now,
+        actor=p.attempt.actor,
+        message=f"slot {p.attempt.slot} published",
+        changed=changed,
+        trigger=p.attempt.trigger,
     )
 
 
@@ -379,6 +394,7 @@ def _tell_failure(tx: Tx, rotation: Rotation, message: str, actor: str, now: dat
         rotation_id=rotation.id,
         message=message,
     )
+    outbox.tell(tx, outbox.FAILED, rotation, at=now, actor=actor, message=message)
 
 
 def retire_failed(tx: Tx, lease: Lease, attempt_id: str, message: str, retry_at: datetime, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 
-from store import events, journal, leases, rotations, secrets
+from store import events, journal, leases, outbox, rotations, secrets
 from store.database import Tx
 from store.leases import Lease
 from store.tables import Rotation
@@ -34,6 +34,12 @@ def next_unchecked(tx: Tx, checked_before: datetime, now: datetime) -> Rotation 
     return found
 
 
+def late(tx: Tx, before: datetime) -> list[Rotation]:
+    """Published rotations that were to run before then."""
+    query = select(Rotation).where(col(Rotation.next_rotation_at) < before, col(Rotation.last_rotated_at).is_not(None))
+    return list(tx.session.exec(query))
+
+
 def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor: str, now: datetime) -> None:
     """What a look at both credentials found. Only what changed makes an event."""
     rotation = leases.hold(tx, lease)
@@ -55,6 +61,7 @@ def checked(tx: Tx, lease: Lease, *, drift: str | None, healed: list[str], actor
             rotation_id=rotation.id,
             message=message,
         )
+        outbox.tell(tx, outbox.DRIFT, rotation, at=now, actor=actor, message=message)
 
 
 def withdraw_creation(tx: Tx, rotation_id: str) -> bool:
@@ -104,6 +111,7 @@ def deletion_failed(
         rotation_id=rotation.id,
         message=message,
     )
+    outbox.tell(tx, outbox.FAILED, rotation, at=now, actor=actor, message=message)
 
 
 def delete(tx: Tx, lease: Lease, *, delete_secrets: bool, actor: str, now: datetime) -> None:

@@ -180,6 +180,7 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
                     backup.place(aside, kept, overwrite=False)
             backup.transfer(copy, there)
             there.execute(text("SELECT setval(pg_get_serial_sequence('event', 'id'), max(id)) FROM event"))
+            there.execute(text("SELECT setval(pg_get_serial_sequence('delivery', 'id'), max(id)) FROM delivery"))
     finally:
         target.dispose()
         source.dispose()

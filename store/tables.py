@@ -261,6 +261,64 @@ class TargetFile(SQLModel, table=True):
     sealed_definition: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class Hook(SQLModel, table=True):
+    """Whom to tell of what. `kind` is "command", "webhook" or "apprise"; `shown` says where to, without secret parts.
+
+    `events` are names of store/outbox.py. It is told of one rotation (`rotation_id`), of a place (`project_id`,
+    `environment_id`, `path`, each as far as given), or of everything. `sealed_action` is the JSON of what is carried
+    out: {"command"} or {"url", "signing_key"}. `time_out` is in seconds. Ids are no foreign keys: what a hook was for
+    may be deleted.
+    """
+
+    id: str = Field(primary_key=True, max_length=36)
+    name: str = Field(max_length=64, unique=True)
+    kind: str = Field(max_length=16)
+    events: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    rotation_id: str | None = Field(default=None, max_length=36)
+    project_id: str | None = Field(default=None, max_length=36)
+    environment_id: str | None = Field(default=None, max_length=36)
+    path: str | None = Field(default=None, max_length=512)
+    shown: str = Field(max_length=1024)
+    sealed_action: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    time_out: int = 30
+    paused: bool = False
+    created_at: datetime
+
+
+class Delivery(SQLModel, table=True):
+    """The outbox: one hook is to be told of one thing. Written in the transaction of what it tells of.
+
+    `state` is "waiting", "done", "given up" or "dropped". `event_id` is the same for all hooks that are told of it.
+    `facts` is what is told, nothing secret. `since` is when trying begins, and a day later it is given up. A
+    process that delivers holds a lease: `lease_until` as for a rotation, `attempts` is its fence.
+    `occurrence` keeps what lasts from being told twice; null for what happens.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("hook_id", "occurrence"),
+        Index("ix_delivery_state_due_at", "state", "due_at"),
+        Index("ix_delivery_hook_id_rotation_id", "hook_id", "rotation_id"),
+        Index("ix_delivery_finished_at", "finished_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    hook_id: str = Field(sa_column=Column(ForeignKey("hook.id", ondelete="CASCADE"), nullable=False))
+    rotation_id: str = Field(max_length=36)
+    event: str = Field(max_length=16)
+    event_id: str = Field(max_length=36)
+    at: datetime
+    occurrence: str | None = Field(default=None, max_length=128)
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    state: str = Field(default="waiting", max_length=16)
+    attempts: int = 0
+    since: datetime
+    due_at: datetime
+    lease_owner: str | None = Field(default=None, max_length=64)
+    lease_until: float = Field(default=0.0, sa_column=Column(Float(53), nullable=False, default=0.0))
+    answer: str = Field(default="", max_length=1024)
+    finished_at: datetime | None = None
+
+
 class Draft(SQLModel, table=True):
     """An unfinished wizard: what was entered (no secrets) and where the person was. One of a kind."""
 

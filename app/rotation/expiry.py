@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from store import events, rotations
+from store import events, outbox, rotations
 from store.database import Tx
 from store.overview import Glance
 from store.tables import Rotation
@@ -62,3 +62,5 @@ def append(tx: Tx, rotation: Rotation, message: str, now: datetime, actor: str) 
         rotation_id=rotation.id,
         message=message,
     )
+    once = f"expiring {rotation.id} {rotations.expiry(tx, rotation)}"
+    outbox.tell(tx, outbox.EXPIRING, rotation, at=now, actor=actor, message=message, occurrence=once)

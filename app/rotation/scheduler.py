@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -57,14 +57,14 @@ class Scheduler:
     on_turn: Callable[[str], None] = lambda trouble: None
     """Called whenever the loop turns, at least every `CHANGE_POLL` seconds while the store answers; `trouble` is what
     is wrong with the store, empty while nothing is."""
-    beside: Beside | None = None
+    beside: Sequence[Beside] = ()
     _running: dict[asyncio.Task[None], tuple[str, float]] = field(default_factory=dict, init=False)
     """Each with its rotation and when it was started."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then running attempts finish, or are parked after `park_after` seconds."""
         watch = ChangeWatch(self.engine.store)
-        beside = asyncio.create_task(self.beside.keep(stop)) if self.beside else None
+        beside = [asyncio.create_task(one.keep(stop)) for one in self.beside]
         try:
             while not stop.is_set():
                 pause, trouble = LONGEST_PAUSE, ""
@@ -80,8 +80,7 @@ class Scheduler:
         finally:
             watch.close()
             await self._wind_up()
-            if beside is not None:
-                await _ended(beside, stop)
+            await asyncio.gather(*(_ended(task, stop) for task in beside))
 
     async def run_once(self) -> int:
         """Run what is due now, wait for it, and say how many of them failed. Raises StoreError."""
@@ -96,8 +95,8 @@ class Scheduler:
         try:
             while await self._start_due() or self._running:
                 await asyncio.wait(self._running, timeout=SLOW_AFTER, return_when=asyncio.FIRST_COMPLETED)
-            if self.beside:
-                await self.beside.once()
+            for one in self.beside:
+                await one.once()
         finally:
             self.on_outcome = told
             await self._wind_up()
