@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,6 @@ from app.errors import UsageError
 
 LARGEST = 1024 * 1024
 _LONGEST_NUMBER = 40
-
-
-def refuse_no_body(args: Namespace) -> None:
-    """Raises UsageError."""
-    if args.file is None:
-        raise UsageError("There is no body.", remedy="Give it by --file body.json, or by --file - from standard input.")
 
 
 def read_body(name: str) -> Any:

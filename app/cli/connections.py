@@ -5,14 +5,17 @@ from __future__ import annotations
 from argparse import Namespace
 
 from app.cli import output
-from app.cli.body import read_body, refuse_no_body
+from app.cli.body import read_body
 from app.cli.running import use
 from app.errors import EXIT_FAILED, UsageError
 from app.service import Service
 
 
 def add(args: Namespace) -> int:
-    refuse_no_body(args)
+    if args.file is None:
+        from app.cli import creating
+
+        return creating.connection(args)
     body = read_body(args.file)
 
     async def work(service: Service) -> int:

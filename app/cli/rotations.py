@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from app.cli import output
-from app.cli.body import read_body, refuse_no_body
+from app.cli.body import read_body
 from app.cli.questions import confirm_deletion
 from app.cli.running import use
 from app.contract import SecretRotation
@@ -18,7 +18,10 @@ from app.views import AttemptView, Progress, RotationDetail, SlotCheck, SlotView
 
 
 def create(args: Namespace) -> int:
-    refuse_no_body(args)
+    if args.file is None:
+        from app.cli import creating
+
+        return creating.rotation(args)
     body = read_body(args.file)
 
     async def work(service: Service) -> int:
