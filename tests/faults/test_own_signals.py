@@ -1,6 +1,7 @@
 """SIGTERM, SIGINT and SIGHUP reach the real loop at each step of the journal.
 
 The process suspends itself at a failpoint and the signal is sent while it is stopped: it takes effect exactly there.
+SIGHUP reloads; the others end the loop.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ def test_the_loop_ends_well_and_what_it_had_begun_comes_to_its_end_once(
         for _ in range(times):
             loop.signal(number)
         loop.signal(signal.SIGCONT)
+        if number == signal.SIGHUP:
+            loop.hear("event=reloaded")  # and what runs is none the wiser
+            loop.signal(signal.SIGTERM)
         if times > 1:
             # The same signal, pending twice, arrives once: it is sent again when the first has been heard.
             loop.hear("event=stopping", f"signal={number.name}")
