@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.cli import background, delivering, upkeep
-from app.cli.parsers import connections, events, rotations, trying
+from app.cli.parsers import connections, events, hooks, rotations, secrets, trying
 from app.cli.parsers.words import Parser, group, whole
 
 if TYPE_CHECKING:
@@ -68,10 +68,12 @@ def whole_parser(only: str = "") -> Parser:
         "drill": lambda: trying.add_drill(commands),
         "connections": lambda: connections.add(group(commands, "connections", "admin access to what is rotated")),
         "rotations": lambda: rotations.add(group(commands, "rotations", "create, show and carry out rotations")),
-        "secrets": lambda: delivering.secrets(group(commands, "secrets", "read what is published")),
+        "secrets": lambda: secrets.add(group(commands, "secrets", "read what is published")),
         "run": lambda: delivering.run(commands),
         "aws-credential-process": lambda: delivering.aws_credential_process(commands),
         "targets": lambda: delivering.targets(group(commands, "targets", "files kept up with what is published")),
+        "hooks": lambda: hooks.add(group(commands, "hooks", "tell others of what happens: programs, web, mail, chat")),
+        "deliveries": lambda: hooks.add_deliveries(commands),
         "events": lambda: events.add(commands),
     }
     if only in alone:

@@ -118,3 +118,18 @@ def process_of_shell(script: str) -> str:
     from tests.cli.ground import finished
 
     return finished(["sh", "-c", script]).out
+
+
+def test_a_person_looks_around_and_that_is_an_event(connected: Ground) -> None:
+    document = connected.create(secretPath="/billing")
+    assert ["default", "dev", "/billing"] in done("secrets", "places").lines
+    assert {"project": "default", "environment": "dev", "path": "/billing"} in done("secrets", "places", "--json").json[
+        "places"
+    ]
+    value = done("secrets", "get", "POSTGRES_DB_USERNAME", "--path", "/billing").out
+    assert done("secrets", "reveal", "POSTGRES_DB_USERNAME", "--path", "/billing").out == value
+    by_rotation = done("secrets", "reveal", "POSTGRES_DB_USERNAME", "--rotation", document["id"], "--json")
+    assert by_rotation.json == {"name": "POSTGRES_DB_USERNAME", "value": value.strip()}
+    events = done("events", "--json").json["events"]
+    assert [event["action"] for event in events[:3]] == ["reveal-secret", "reveal-secret", "create-secret-rotation"]
+    assert keyturn("secrets", "reveal", "nonsense").code == 3
