@@ -1,23 +1,39 @@
-"""The way to the terminal, which never stops the program.
+"""The way to the terminal and from it, which never stops the program.
 
 Textual's own writer blocks the event loop when the terminal takes nothing more (a laptop that sleeps at the other end
 of an SSH line), and for ever when the line has dropped. The background loop lives in that event loop: rotations must
-go on, and a dropped line must end the program.
+go on, and a dropped line must end the program. Its reader ends the program at a byte that is no UTF-8: an umlaut from a
+terminal with an older encoding, or noise on the line.
 """
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import locale
+import os
+import re
+import select
+import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO
 
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 MOST_WAITING = 1_000_000
 """Characters that wait for the terminal at the most; then they are dropped, and all is drawn again later."""
+ESCAPE_WAITS = 0.1
+"""How often to look whether an escape stands alone, in seconds."""
 LAST_WORDS = 3.0
+_MOUSE = re.compile(r"\x1b\[<[-\d.;Na]*[Mm]")
+_WHOLE = re.compile(r"\x1b\[<\d+;-?\d+;-?\d+[Mm]")
+"""Mouse reports, and those that Textual can read: some terminals send NaN, which would swallow the keys after it."""
 """How long leaving waits for the terminal to take what restores it, in seconds."""
 
 
@@ -93,14 +109,67 @@ class Outlet:
             return text
 
 
+class Intake:
+    """Makes keys and other events of the bytes that a terminal sends, whatever they are."""
+
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+        self._parser = XTermParser()
+
+    def feed(self, data: bytes) -> Iterable[Message]:
+        text = _MOUSE.sub(lambda found: found[0] if _WHOLE.fullmatch(found[0]) else "", self._decoder.decode(data))
+        yield from self._each(lambda: self._parser.feed(text) if text else ())
+
+    def tick(self) -> Iterable[Message]:
+        """What was waited for does not come: escape was the key, and no beginning of a sequence."""
+        yield from self._each(self._parser.tick)
+
+    def _each(self, events: Callable[[], Iterable[Message]]) -> Iterable[Message]:
+        try:
+            yield from events()
+        except (ValueError, OverflowError, ParseError):  # a sequence that no terminal sends
+            self._parser = XTermParser()
+
+
+def typed_encoding() -> str:
+    """What the terminal sends; a locale that names ASCII says nothing about it."""
+    found = codecs.lookup(locale.getencoding()).name
+    return "utf-8" if found == "ascii" else found
+
+
 class TerminalDriver(LinuxDriver):
-    """Textual's driver, behind an Outlet."""
+    """Textual's driver, behind an Outlet and an Intake."""
 
     def start_application_mode(self) -> None:
         assert sys.__stderr__ is not None
         self._outlet = Outlet(sys.__stderr__, lambda: self._app.call_later(self._app.refresh, layout=True))
         self._file = self._outlet  # type: ignore[assignment]
         super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def run_input_thread(self) -> None:
+        """Until the end, or until there is nobody any more to send anything."""
+        intake = Intake(typed_encoding())
+        while not self.exit_event.is_set():
+            data = None
+            if select.select([self.fileno], [], [], ESCAPE_WAITS)[0]:
+                try:
+                    data = os.read(self.fileno, 4096)
+                except OSError:
+                    data = b""
+                if not data:
+                    self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
+                    return
+            for event in (*(intake.feed(data) if data else ()), *intake.tick()):
+                self.process_message(event)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """What the terminal says: COLUMNS and LINES, which Textual asks first, never change with the window."""
+        for descriptor in (self.fileno, self._outlet.fileno()):
+            with contextlib.suppress(OSError, ValueError):
+                columns, rows = os.get_terminal_size(descriptor)
+                if columns and rows:
+                    return columns, rows
+        return super()._get_terminal_size()
 
     def stop_application_mode(self) -> None:
         self._outlet.drop()

@@ -222,7 +222,9 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return self._line([(c.title, "header") for c in self._columns], "  ", "").adjust_cell_length(width)
+            return self._line([(c.title, "header") for c in self._columns], "  ", "").adjust_cell_length(
+                width, self._style("")
+            )
         index = y - 1 + self.scroll_offset.y
         if index >= len(self._rows):
             self._drawn.pop(y, None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import sys
 import termios
 import time
@@ -36,7 +38,8 @@ class Tty(Terminal):
     ) -> None:
         columns, rows = size
         arguments = [sys.executable, "-c", code]
-        super().__init__(arguments, {**os.environ, "LANG": "C.UTF-8", **(environ or {})}, columns=columns, rows=rows)
+        super().__init__(arguments, {**os.environ, "LANG": "C.UTF-8"}, columns=columns, rows=rows)
+        self._environ |= environ or {}
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -68,6 +71,12 @@ class Tty(Terminal):
     def press(self, *keys: str) -> None:
         for key in keys:
             self.send(_KEYS.get(key, key).encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window of the terminal gets another size, of which the program is told."""
+        self.columns, self.rows = columns, rows
+        self._screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def hang_up(self) -> None:
         """The line drops. Nothing can be read any more."""

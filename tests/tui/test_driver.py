@@ -1,4 +1,4 @@
-"""The way to the terminal never blocks and never fails."""
+"""The way to the terminal, and from it, never blocks and never fails."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import threading
 
 import pytest
+from textual import events
 
 from screens import driver
-from screens.driver import Outlet
+from screens.driver import Intake, Outlet, typed_encoding
 
 PATIENCE = 20
 
@@ -87,3 +88,32 @@ def test_leaving_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     outlet.close()
     assert file.getvalue() == ""
     file.go.set()
+
+
+def keys(encoding: str, *chunks: bytes) -> list[str | None]:
+    intake = Intake(encoding)
+    return [event.character for chunk in chunks for event in intake.feed(chunk) if isinstance(event, events.Key)]
+
+
+def test_what_is_typed_arrives_in_the_terminals_encoding() -> None:
+    assert keys("utf-8", "aü日".encode()) == ["a", "ü", "日"]
+    assert keys("utf-8", b"a\xc3", b"\xbcb") == ["a", "ü", "b"]
+    assert keys("iso8859-1", b"a\xfcb") == ["a", "ü", "b"]
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\xfc", b"\xff\xfe", b"\x1b[99999999999999u", b"\x1b[1;1;99999999999999u", b"\x1b[<0;NaN;NaNM"]
+)
+def test_noise_on_the_line_costs_no_key_after_it(noise: bytes) -> None:
+    assert keys("utf-8", b"a", noise, b"b")[0] == "a"
+    assert keys("utf-8", b"a", noise, b"b")[-1] == "b"
+
+
+@pytest.mark.parametrize(
+    ("found", "encoding"), [("UTF-8", "utf-8"), ("ANSI_X3.4-1968", "utf-8"), ("ISO-8859-15", "iso8859-15")]
+)
+def test_a_plain_locale_says_nothing_of_what_is_typed(
+    monkeypatch: pytest.MonkeyPatch, found: str, encoding: str
+) -> None:
+    monkeypatch.setattr("locale.getencoding", lambda: found)
+    assert typed_encoding() == encoding
