@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ def _exit_code(words: list[str]) -> int:
 
 
 def _carry_out(words: list[str]) -> int:
+    if words[:1] == ["__complete"]:
+        return _complete(words[1:])
     from app.cli.parser import parse
 
     try:
@@ -59,6 +62,17 @@ def _carry_out(words: list[str]) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     with _settings_file(args.config):
         return _handler(args.handler)(args)
+
+
+def _complete(words: list[str]) -> int:
+    """For a shell at every tab: whatever is wrong, nothing is said in the middle of somebody's line."""
+    with contextlib.suppress(Exception):
+        from app.cli.completing import answer
+
+        named = next((after for word, after in itertools.pairwise(words) if word == "--config"), None)
+        with _settings_file(named):
+            output.out(answer(words))
+    return 0
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.cli import background, delivering, upkeep
-from app.cli.parsers import connections, events, hooks, rotations, secrets, trying
+from app.cli.parsers import connections, events, hooks, rotations, secrets, shell, trying
 from app.cli.parsers.words import Parser, group, whole
 
 if TYPE_CHECKING:
@@ -83,4 +83,5 @@ def whole_parser(only: str = "") -> Parser:
         add()
     upkeep.add(commands, whole)
     background.add(commands, group)
+    shell.add(commands)
     return parser
