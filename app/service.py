@@ -15,10 +15,12 @@ from app.operations.catalog import Catalog
 from app.operations.connections import Connections
 from app.operations.context import Context
 from app.operations.creation import Creation
+from app.operations.deliveries import Deliveries
 from app.operations.drafts import Drafts
 from app.operations.edits import Edits
 from app.operations.emergency import Emergencies
 from app.operations.history import History
+from app.operations.hooks import Hooks
 from app.operations.plan import Plans
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
@@ -49,6 +51,8 @@ class Service:
     drafts: Drafts
     history: History
     target_files: TargetFiles
+    hooks: Hooks
+    deliveries: Deliveries
     context: Context
 
     @property
@@ -123,6 +127,8 @@ def open_service(
         drafts=Drafts(context),
         history=History(context),
         target_files=TargetFiles(context),
+        hooks=Hooks(context),
+        deliveries=Deliveries(context),
         context=context,
     )
 

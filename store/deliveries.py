@@ -180,6 +180,13 @@ def listed(tx: Tx, limit: int, *, hook_id: str = "", failed: bool = False) -> li
     return [(row[0], row[1]) for row in tx.session.execute(query.order_by(_DELIVERY.c.id.desc()).limit(limit))]
 
 
+def given_up(tx: Tx, after: datetime) -> list[tuple[Delivery, Hook]]:
+    """Since then, oldest first."""
+    query = select(Delivery, Hook).where(_HOOK.c.id == _DELIVERY.c.hook_id, _DELIVERY.c.state == GIVEN_UP)
+    query = query.where(_DELIVERY.c.finished_at > after).order_by(_DELIVERY.c.finished_at, _DELIVERY.c.id)
+    return [(row[0], row[1]) for row in tx.session.execute(query)]
+
+
 def get(tx: Tx, delivery_id: int) -> Delivery | None:
     return tx.session.get(Delivery, delivery_id)
 

@@ -30,14 +30,22 @@ def quoted(said: bytes, secrets: Iterable[str], *, cut_before: bool = False, cut
     is left out.
     """
     hidden = {part for secret in secrets for part in (secret, *secret.splitlines())}
-    text, longest = said.decode("utf-8", "replace"), max(map(len, hidden), default=0)
-    text = text[longest:] if cut_before else text
-    text = text[: max(len(text) - longest, 0)] if cut_after else text
+    text = said.decode("utf-8", "replace")
+    if cut_before:
+        text = text[max((_shared(secret, text) for secret in hidden), default=0) :]
+    if cut_after:
+        text = text[: len(text) - max((_shared(text, secret) for secret in hidden), default=0)]
     text = " ".join(redact_all(text, hidden).split())
     text = "".join(c if c.isprintable() else "·" for c in text)
     if len(text) > _QUOTED:
         text = f"…{text[-_QUOTED:]}" if cut_before else f"{text[:_QUOTED]}…"
     return f": {text}" if text else ""
+
+
+def _shared(before: str, after: str) -> int:
+    """How many characters at the end of one are those at the beginning of the other."""
+    longest = min(len(before), len(after))
+    return next((size for size in range(longest, 0, -1) if before.endswith(after[:size])), 0)
 
 
 def redact_all(text: str, secrets: Iterable[str]) -> str:

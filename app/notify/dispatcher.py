@@ -39,8 +39,8 @@ _LATE = 5.0
 """Seconds that a thread may be late with its own time-out, before it is left to itself."""
 _GRACE = 30.0
 """Seconds beyond the time-out after which a process that took a delivery is dead."""
-_LAST_WORDS = 3.0
-"""Seconds that deliveries may take to finish when the loop is told to stop."""
+_LAST_WORDS, _AFTERWARDS = 1.5, 0.5
+"""Seconds that deliveries may take to finish when the loop is told to stop; and once commands were told to end."""
 
 
 _Load = tuple[Taken, Hook, dict[str, Any] | None, list[str]]
@@ -198,7 +198,7 @@ class Dispatcher:
 
     async def _land(self) -> None:
         """Let what is under way finish for a moment; then it is for the next loop."""
-        for patience in (_LAST_WORDS, _LAST_WORDS):
+        for patience in (_LAST_WORDS, _AFTERWARDS):
             if self._flying:
                 await asyncio.wait(self._flying, timeout=patience)
             self._ending.set()

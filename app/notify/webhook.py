@@ -84,7 +84,7 @@ def send(post: Post, *, time_out: float) -> Answer:
         return Answer(False, clean(f"the certificate is not trusted: {error.verify_message}", hidden))
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
         if time.monotonic() - started >= time_out:
-            return Answer(False, f"no whole answer within {time_out:g} s")
+            return Answer(False, f"no answer within {time_out:g} s")
         return Answer(False, clean(_trouble(error), hidden))
 
 
@@ -118,6 +118,8 @@ def _answered(post: Post, hidden: Iterable[str], deadline: float) -> Answer:
         with _cut_off(connection.sock, deadline):
             connection.request("POST", target, body=post.body, headers=headers)
             response = connection.getresponse()
+            if time.monotonic() >= deadline:  # cut off among the headers, which looks like their end
+                raise TimeoutError
             said = _read(response, deadline)
             return _judged(response, said, hidden)
 
