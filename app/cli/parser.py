@@ -74,8 +74,6 @@ def whole_parser(only: str = "") -> Parser:
         "targets": lambda: delivering.targets(group(commands, "targets", "files kept up with what is published")),
         "hooks": lambda: hooks.add(group(commands, "hooks", "tell others of what happens: programs, web, mail, chat")),
         "deliveries": lambda: hooks.add_deliveries(commands),
-        "hooks": lambda: hooks.add(group(commands, "hooks", "tell others of what happens: programs, web, mail, chat")),
-        "deliveries": lambda: hooks.add_deliveries(commands),
         "events": lambda: events.add(commands),
     }
     if only in alone:
