@@ -23,6 +23,7 @@ from app.demo import server as server_module
 from app.demo import supervisor
 from app.demo.server import BinariesMissing, PrivateServer, ServerError, find_binaries
 from tests.conftest import Database
+from tests.variants import few
 
 ROOT = Path(__file__).parents[1]
 # An SSLRequest of the wire protocol: a server that lives answers it with one byte.
@@ -200,7 +201,7 @@ def test_missing_binaries_name_the_remedy(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @as_root
-@pytest.mark.parametrize("identity", ["namespace", "nobody", "nobody-copy"])
+@pytest.mark.parametrize("identity", few(["namespace", "nobody-copy", "nobody"], keep=2))
 def test_root_gives_up_being_root(identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way works by itself: where user namespaces are forbidden, and where files are private."""
     ways = [identity] if identity != "nobody" else ["nobody", "nobody-copy"]
@@ -260,7 +261,7 @@ def as_ordinary_user() -> tuple[list[str], int | None]:
     pytest.skip("neither another user nor a user namespace can run this Python here")
 
 
-@pytest.mark.parametrize("who", ["same", "ordinary"])
+@pytest.mark.parametrize("who", few(["same", "ordinary"]))
 @pytest.mark.parametrize("end", ["exit", "kill", "pause"])
 def test_the_server_ends_with_its_program(end: str, who: str) -> None:
     prefix, user = as_ordinary_user() if who == "ordinary" else ([], None)

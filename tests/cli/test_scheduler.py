@@ -28,6 +28,7 @@ from tests.cli.ground import (
 )
 from tests.conftest import Database
 from tests.store.conftest import postgresql_url
+from tests.variants import few, few_rows
 
 NAME = "my-pg-rotation"
 VALUE = r"(?:[^\s\"]+|\"(?:[^\"\\]|\\.)*\")"
@@ -185,6 +186,7 @@ def test_two_loops_on_one_store_run_what_is_due_once(shared: Ground) -> None:
     assert shared.published_logs_in()
 
 
+@pytest.mark.soak
 def test_two_runs_at_the_same_moment_run_what_is_due_once(shared: Ground) -> None:
     document = shared.create()
     before = len(attempts())
@@ -197,7 +199,9 @@ def test_two_runs_at_the_same_moment_run_what_is_due_once(shared: Ground) -> Non
 
 @pytest.mark.parametrize(
     ("number", "once"),
-    [(signal.SIGTERM, []), (signal.SIGINT, []), (signal.SIGTERM, ["--once"]), (signal.SIGHUP, ["--once"])],
+    few_rows(
+        [(signal.SIGTERM, []), (signal.SIGHUP, ["--once"]), (signal.SIGINT, []), (signal.SIGTERM, ["--once"])], keep=2
+    ),
 )
 def test_a_signal_lets_the_running_attempt_finish(connected: Ground, number: signal.Signals, once: list[str]) -> None:
     document = connected.create()
@@ -263,7 +267,7 @@ def test_a_store_that_does_not_open_is_told_in_one_message(ready: Any) -> None:
     assert "Traceback" not in ran.err
 
 
-@pytest.mark.parametrize("once", [[], ["--once"]], ids=["loop", "once"])
+@pytest.mark.parametrize("once", few([[], ["--once"]]), ids=["loop", "once"])
 def test_nobody_reading_the_log_does_not_stop_the_work(connected: Ground, once: list[str]) -> None:
     document = connected.create()
     make_due(document["id"])

@@ -44,6 +44,7 @@ def test_a_command_that_hangs_holds_up_neither_rotations_nor_other_files(connect
     assert state("hanging") == ("written", "")
 
 
+@pytest.mark.soak
 def test_a_folder_that_is_away_fails_until_it_is_back(ready: Path, tmp_path: Path) -> None:
     publish({"A": "one"})
     folder, away = tmp_path / "folder", tmp_path / "away"
@@ -123,6 +124,7 @@ def _until_in(file: Path, text: str) -> None:
     until(lambda: text in file.read_text())
 
 
+@pytest.mark.soak
 def test_a_target_of_another_machine_is_left_alone(
     home: Path, pg: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ async def test_they_wait_for_a_first_rotation_and_then_log_in(built: Stage, serv
     assert clients.tally.failed == 0
 
 
+@pytest.mark.soak
 async def test_what_is_cached_for_longer_than_a_credential_lives_is_no_failed_login(
     built: Stage, service: Service
 ) -> None:
@@ -105,6 +106,7 @@ async def test_a_refused_value_is_a_failed_login_whoever_holds_it(built: Stage, 
     assert "password authentication failed" in tally.last_failure
 
 
+@pytest.mark.soak
 async def test_a_deleted_rotation_leaves_nothing_to_log_in_with(built: Stage, service: Service) -> None:
     await create(built, service)
     with Clients(built, pause=0.01) as clients:

@@ -34,6 +34,7 @@ from tests.faults.crowd import (
 )
 from tests.store.conftest import postgresql_url
 from tests.tui.terminal import Tty
+from tests.variants import few
 
 SHARED, TIMED = "all-at-it", "by-the-clock"
 """What everybody works on; and what only the loops rotate, while others edit it."""
@@ -178,6 +179,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.parametrize("stage", few(["sqlite", "postgresql"]), indirect=True)
 def test_while_an_attempt_runs_everything_else_is_busy(stage: Shared) -> None:
     before = seen(stage.service, stage.shared)
 

@@ -34,7 +34,13 @@ POINTS = [
 TWICE = {"guard.called", "issue.called", "publish.before"}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EACH = [
-    pytest.param(point, number, times, id=f"{number.name} {times}x at {point}")
+    pytest.param(
+        point,
+        number,
+        times,
+        id=f"{number.name} {times}x at {point}",
+        marks=[] if point in TWICE else pytest.mark.soak,
+    )
     for (point, number) in zip(POINTS, cycle(SIGNALS), strict=False)
     for times in (1, 2)
     if times == 1 or point in TWICE

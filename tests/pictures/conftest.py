@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures.gallery import Gallery
+from tests.pictures.gallery import WRITING, Gallery
+from tests.variants import few
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +25,9 @@ def _same_everywhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     time.tzset()
 
 
-@pytest.fixture
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+@pytest.fixture(params=few([False, True]), ids=["some", "every"])
+def gallery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """Judges at the end of the test."""
-    gallery = Gallery(tmp_path_factory.mktemp("pictures"))
+    gallery = Gallery(tmp_path_factory.mktemp("pictures"), every=request.param or WRITING)
     yield gallery
     gallery.judge()

@@ -42,14 +42,14 @@ async def stocked(
             yield walk
 
 
-async def portraits(walk: Walk, size: tuple[int, int] | None = None) -> dict[str, str]:
-    """SVG by variant, of the screen as it is. `size`: only this one."""
+async def portraits(walk: Walk, size: tuple[int, int] | None = None, *, every: bool = True) -> dict[str, str]:
+    """SVG by variant, of the screen as it is. `size`: only this one. Not `every`: each size and each theme once."""
     sizes = [size] if size else SIZES
     taken = {}
     for line in walk.screen.query(Input):
         line.cursor_blink = False
-    for width, height in sizes:
-        for theme in (DARK, LIGHT):
+    for at, (width, height) in enumerate(sizes):
+        for theme in (DARK, LIGHT) if every else (DARK, LIGHT)[at : at + 1]:
             walk.app.theme = theme
             await walk.pilot.resize_terminal(width, height)
             await walk.pilot.pause()

@@ -12,6 +12,7 @@ from tests.tui.ground import Walk
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 # Textual lets the viewer fetch its font from far away; every system has a monospaced one.
+WRITING = os.environ.get("PICTURES") == "write"
 _FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 
@@ -21,18 +22,20 @@ class Gallery:
 
     apart: Path
     """Where pictures go that differ from what is expected."""
+    every: bool
+    """Whether all sizes are looked at in all themes."""
     different: list[str] = field(default_factory=list)
     hung: int = 0
 
     async def hang(self, name: str, walk: Walk, *, size: tuple[int, int] | None = None) -> None:
         """Take the screen as it is, in every size, or in that one alone, and every theme."""
-        for variant, svg in (await portraits(walk, size)).items():
+        for variant, svg in (await portraits(walk, size, every=self.every)).items():
             self._look(f"{name}-{variant}.svg", f"{_FONTS.sub('', svg).rstrip()}\n")
 
     def _look(self, name: str, svg: str) -> None:
         self.hung += 1
         expected = FOLDER / name
-        if os.environ.get("PICTURES") == "write":
+        if WRITING:
             FOLDER.mkdir(exist_ok=True)
             expected.write_text(svg)
         elif not expected.exists() or expected.read_text() != svg:

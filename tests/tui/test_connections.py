@@ -15,6 +15,7 @@ from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, connect, open_here, rotate_users, until, walking
 from tests.tui.terminal import Tty
 from tests.tui.wizardry import complains, down_to, error, field, fill, label, press
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -58,7 +59,7 @@ async def names() -> list[str]:
         return [view.name for view in await service.connections.views()]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_a_connection_is_entered_tested_and_saved(pg: Database, size: tuple[int, int]) -> None:
     async with walking(size) as walk:
         await press(walk, "c")

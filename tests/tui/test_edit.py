@@ -10,6 +10,7 @@ from app.views import Place
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, row_of, set_up, until, walking
 from tests.tui.wizardry import complains, down_to, fill, press
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -35,7 +36,7 @@ async def review(walk: Walk) -> None:
     await until(lambda: walk.focused() is not None, "something to have the focus")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_what_differs_is_shown_and_applied_and_nothing_else(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     before = await document(rotation_id)

@@ -8,6 +8,7 @@ from textual.widgets import Button
 from screens.widgets.bars import KeyBar
 from tests.conftest import Database
 from tests.tui.ground import Walk, set_up, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 SIZES = [(60, 20), (80, 24), (96, 26), (120, 40), (200, 20)]
@@ -27,7 +28,7 @@ def in_view(walk: Walk) -> None:
         assert region.bottom <= height, f"{thing} ends at {region.bottom} of {height}"
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES, keep=2))
 async def test_every_action_is_inside_the_view(pg: Database, size: tuple[int, int]) -> None:
     await set_up(pg, "billing")
     async with walking(size) as walk:

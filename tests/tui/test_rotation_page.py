@@ -11,6 +11,7 @@ from app.views import Place
 from screens import rotation as page
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, row_of, set_up, until, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 MASK = "••••••••••••"
@@ -33,7 +34,7 @@ async def open_page(walk: Walk) -> None:
     await walk.sees("Credentials")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_it_tells_both_credentials_the_schedule_and_the_history(pg: Database, size: tuple[int, int]) -> None:
     await set_up(pg, "billing")
     first, second = pg.role_name("billing1"), pg.role_name("billing2")
@@ -101,7 +102,7 @@ async def test_a_value_that_was_replaced_is_masked(pg: Database) -> None:
         assert secret not in walk.text
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_the_guards_policy_is_shown_and_changed(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     async with walking(size) as walk:
