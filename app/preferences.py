@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.settings.file import SettingsFile, read_path, unknown
 AUTO, LOCAL, UTC_ZONE = "auto", "local", "UTC"
 TIMES = ("relative", "exact")
 ASCII = (AUTO, "on", "off")
+MOUSE = ("on", "off")
 THEMES = (AUTO, "keyturn-dark", "keyturn-light", "keyturn-ansi", "ansi-dark", "ansi-light")
 TABLE = "ui"
 
@@ -28,13 +29,14 @@ TABLE = "ui"
 @dataclass(frozen=True)
 class Preferences:
     """`theme`: one of THEMES; `times`: "relative" or "exact"; `zone`: "local", "UTC" or a name such as
-    "Europe/Berlin"; `ascii`: "auto" (as the locale says), "on" or "off".
+    "Europe/Berlin"; `ascii`: "auto" (as the locale says), "on" or "off"; `mouse`: "on" or "off".
     """
 
     theme: str = AUTO
     times: str = "relative"
     zone: str = LOCAL
     ascii: str = AUTO
+    mouse: str = "on"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ ABOUT = {
     "times": About(f"one of {', '.join(TIMES)}", "How the terminal UI shows times."),
     "zone": About("local, UTC or a name such as Europe/Berlin", "The time zone that it shows them in."),
     "ascii": About(f"one of {', '.join(ASCII)}", "Whether it draws with ASCII alone; auto: as the locale says."),
+    "mouse": About(f"one of {', '.join(MOUSE)}", "Whether it asks the terminal for the mouse."),
 }
 
 
@@ -64,6 +67,13 @@ def zone_of(name: str) -> tzinfo | None:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # what is unknown, no name at all, or a folder of names
         raise ValueError(f"There is no time zone {name!r}; such as local, UTC or Europe/Berlin.") from None
+
+
+def wants_mouse(chosen: Preferences, environ: Mapping[str, str]) -> bool:
+    """KEYTURN_NO_MOUSE=1 decides, which is what `keyturn --no-mouse` sets; 0 asks for the mouse."""
+    if asked := environ.get("KEYTURN_NO_MOUSE"):
+        return asked == "0"
+    return chosen.mouse == "on"
 
 
 def load(file: SettingsFile) -> tuple[Preferences, list[str]]:
@@ -161,7 +171,13 @@ def _zone_problem(text: str) -> str:
     return ""
 
 
-_ALLOWED = {"theme": _one_of(*THEMES), "times": _one_of(*TIMES), "zone": _zone_problem, "ascii": _one_of(*ASCII)}
+_ALLOWED = {
+    "theme": _one_of(*THEMES),
+    "times": _one_of(*TIMES),
+    "zone": _zone_problem,
+    "ascii": _one_of(*ASCII),
+    "mouse": _one_of(*MOUSE),
+}
 assert set(_ALLOWED) == {field.name for field in fields(Preferences)}
 
 

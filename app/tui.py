@@ -29,7 +29,7 @@ from textual.worker import WorkerFailed
 
 from app import logs
 from app.errors import Explanation, explain
-from app.preferences import AUTO, Preferences, load, save, zone_of
+from app.preferences import AUTO, Preferences, load, save, wants_mouse, zone_of
 from app.settings import Settings
 from screens import look
 from screens.dashboard import DashboardScreen
@@ -55,7 +55,6 @@ def run_tui(
     settings: Settings,
     *,
     status_line: Callable[[], str] | None = None,
-    mouse: bool = True,
     background_loop: bool = True,
     first_start_notice: bool = True,
 ) -> int:
@@ -71,7 +70,7 @@ def run_tui(
     )
     with logs.kept(settings.log_file), asyncio.Runner() as runner:
         try:
-            runner.run(app.run_until_left(mouse=mouse))
+            runner.run(app.run_until_left())
         finally:
             runner.run(app.wind_down())
             gc.enable()
@@ -150,6 +149,8 @@ class KeyturnApp(App[int]):
         """Make them hold on all screens, and write them down. What kept them from being written."""
         self._preferences = chosen
         self._apply()
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.use_mouse(wants_mouse(chosen, self.settings.environ))
         for screen in self.screen_stack:
             for widget in screen.walk_children(with_self=True):
                 widget.notify_style_update()
@@ -183,12 +184,12 @@ class KeyturnApp(App[int]):
         elif not small and isinstance(self.screen, TooSmallScreen):
             self.pop_screen()
 
-    async def run_until_left(self, *, mouse: bool = True) -> None:
+    async def run_until_left(self) -> None:
         """Signals end it as a key would, with the terminal restored and the exit code of the signal."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, partial(self._terminated, number))
-        await self.run_async(mouse=mouse)
+        await self.run_async(mouse=wants_mouse(self._preferences, self.settings.environ))
 
     async def wind_down(self) -> None:
         """After the terminal is restored: park what still runs in this event loop, and close the service."""

@@ -162,6 +162,14 @@ class TerminalDriver(LinuxDriver):
             for event in (*(intake.feed(data) if data else ()), *intake.tick()):
                 self.process_message(event)
 
+    def use_mouse(self, wanted: bool) -> None:
+        """From now on. Without it the terminal itself selects text with the mouse."""
+        if wanted is not self._mouse:
+            if not wanted:
+                self._disable_mouse_support()
+            self._mouse = wanted
+            self._enable_mouse_support()
+
     def _get_terminal_size(self) -> tuple[int, int]:
         """What the terminal says: COLUMNS and LINES, which Textual asks first, never change with the window."""
         for descriptor in (self.fileno, self._outlet.fileno()):

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from app.errors import Explanation
-from app.preferences import ASCII, LOCAL, THEMES, TIMES, UTC_ZONE, Preferences, zone_of
+from app.preferences import ASCII, LOCAL, MOUSE, THEMES, TIMES, UTC_ZONE, Preferences, zone_of
 from screens import look
 from screens.form_screen import HELP_KEY, FormScreen
 from screens.pages import SETTINGS
@@ -30,6 +30,7 @@ _THEME_WORDS = {
     "ansi-light": "16 colours, on light",
 }
 _TIMES_WORDS = {"relative": "relative (2 h ago, in 3 d)", "exact": "exact (12-18 02:00)"}
+_MOUSE_WORDS = {"on": "clicks and scrolls here", "off": "selects text, as everywhere in your terminal"}
 _ASCII_WORDS = {"auto": "as the locale says", "on": "ASCII alone", "off": "with ✓ ✗ ● and the like"}
 
 
@@ -77,6 +78,12 @@ class SettingsScreen(FormScreen[None]):
             Choice([(_ASCII_WORDS[each], each) for each in ASCII], chosen.ascii),
             key="ascii",
             help="For terminals and fonts that cannot show more than ASCII. KEYTURN_ASCII=1 or 0 says the same.",
+        )
+        yield Field(
+            "Mouse",
+            Choice([(_MOUSE_WORDS[each], each) for each in MOUSE], chosen.mouse),
+            key="mouse",
+            help="Everything can be done with keys. keyturn --no-mouse and KEYTURN_NO_MOUSE=1 turn it off, too.",
         )
 
     @on(Form.Changed)

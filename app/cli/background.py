@@ -37,6 +37,7 @@ The unit file alone is removed: store, settings and key stay.
 def add_flags(parser: argparse.ArgumentParser, whole: Callable[[str, int], int]) -> None:
     """`whole`: reads a whole number of at most so much."""
     parser.add_argument("--config", metavar="FILE", help="the settings file (config.toml in the configuration folder)")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     loop = parser.add_argument_group("background loop")
     loop.add_argument(
         "--run-scheduler", action="store_true", help="rotate what is due, in the foreground, until SIGTERM"

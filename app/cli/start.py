@@ -17,7 +17,8 @@ def tui(args: Namespace) -> int:
     quick_start()
     from app.tui import run_tui
 
-    return run_tui(load_settings(os.environ))
+    environ = {**os.environ, "KEYTURN_NO_MOUSE": "1"} if args.no_mouse else os.environ
+    return run_tui(load_settings(environ))
 
 
 def demo(args: Namespace) -> int:

@@ -18,6 +18,7 @@ from store import rotations
 from tests.conftest import Database
 from tests.tui.ground import open_here, row_of, set_up
 from tests.tui.terminal import PATIENCE, Tty
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -199,7 +200,7 @@ screens.dashboard.DashboardScreen.action_connections = lambda self: (
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", few(list(PLACES)))
 def test_a_crash_prints_no_secret_and_exits_with_one(home: Path, place: str) -> None:
     error = 'ValueError(f"bad token {api_token}")'
     with Tty(CRASH.format(error=error, place=PLACES[place])) as tty:
@@ -298,16 +299,6 @@ def test_the_first_frame_is_there_before_the_service_is_imported() -> None:
     assert "Rotation" in done.stdout
     assert "opening the store" in done.stdout
     assert "HEAVY []" in done.stdout
-
-
-def test_no_mouse_is_asked_for_when_it_is_not_wanted() -> None:
-    code = "import os, sys\nfrom app.settings import load_settings\nfrom app.tui import run_tui\n"
-    with Tty(f"{code}sys.exit(run_tui(load_settings(os.environ), mouse=False, first_start_notice=False))") as tty:
-        tty.sees("No rotations yet.")
-        tty.press("ctrl+q")
-        assert tty.ends() == 0
-    assert b"\x1b[?1003h" not in tty.output
-    assert b"\x1b[?1000h" not in tty.output
 
 
 async def test_without_unicode_every_character_is_ascii(pg: Database) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from app.preferences import Preferences, wants_mouse
+from tests.tui.ground import settings_here
 from tests.tui.terminal import Tty
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -50,3 +52,46 @@ def test_every_terminal_can_be_worked_with(kind: str) -> None:
         assert tty.restored
         if ascii_alone:
             assert tty.output.isascii()
+
+
+MOUSE_ON = b"\x1b[?1003h"
+UP = "\x1b[A"
+COMMAND = "import sys; from app.cli import main; sys.exit(main(sys.argv[1:] or ['--no-mouse']))"
+
+
+def test_the_mouse_can_be_left_to_the_terminal() -> None:
+    with Tty(COMMAND) as tty:
+        tty.sees("Welcome to Keyturn")
+        tty.press("x")
+        tty.sees("No rotations yet.")
+        tty.press("ctrl+q")
+        assert tty.ends() == 0
+    assert MOUSE_ON not in tty.output
+
+    settings_here().file.path.write_text('[ui]\nmouse = "off"\n')
+    with Tty() as tty:
+        tty.sees("No rotations yet.")
+        assert MOUSE_ON not in tty.output
+        tty.press(",")
+        tty.sees("selects text, as everywhere")
+        tty.press(UP, UP)  # from the first field past the button to the last one
+        tty.sees("keyturn --no-mouse")
+        tty.press("enter")
+        tty.sees("clicks and scrolls here")
+        tty.press(UP, "enter")
+        tty.sees("kept")
+        tty.press("escape")
+        tty.sees("No rotations yet.")
+        assert MOUSE_ON in tty.output
+        tty.press("q")
+        assert tty.ends() == 0
+        assert tty.restored
+    assert 'mouse = "on"' in settings_here().file.path.read_text()
+
+
+def test_a_variable_decides_about_the_mouse() -> None:
+    on, off = Preferences(), Preferences(mouse="off")
+    assert wants_mouse(on, {})
+    assert not wants_mouse(off, {"KEYTURN_NO_MOUSE": ""})
+    assert not wants_mouse(on, {"KEYTURN_NO_MOUSE": "1"})
+    assert wants_mouse(off, {"KEYTURN_NO_MOUSE": "0"})
