@@ -56,7 +56,8 @@ def show_all(args: Namespace) -> int:
         output.table(
             ("NAME", "APP", "METHOD", "ADDRESS", "USED BY"),
             [(view.name, view.app, view.method, view.summary, ", ".join(view.used_by)) for view in views],
-            empty="There are no connections. Add one: keyturn connections add APP --file body.json (such as postgres)",
+            empty="There are no connections. Add one: keyturn connections add APP, such as postgres",
+            yields=("USED BY", "METHOD"),
         )
         return 0
 
@@ -113,6 +114,8 @@ def choices(args: Namespace) -> int:
                 ("NAME", "ABOUT", "PARAMETERS"),
                 [(pick.title, pick.detail, " ".join(f"{k}={v}" for k, v in pick.fills.items())) for pick in shown],
                 empty="Nothing found.",
+                yields=("ABOUT",),
+                whole=("PARAMETERS",),
             )
         if len(found) > args.limit:
             output.note(f"There are more than {args.limit}. --filter narrows it down.")

@@ -1,6 +1,7 @@
 """Printing: for people on a terminal, in stable lines for programs in a pipe.
 
-A table on a terminal fits its width; in a pipe it is tab-separated, without a heading and cut nowhere.
+A table on a terminal fits its width; in a pipe it is tab-separated, without a heading and cut nowhere, its columns
+in the order of docs/command-line.md.
 """
 
 from __future__ import annotations
@@ -181,15 +182,27 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """Rows of cells; `empty` is told to people on standard error when there are none."""
+def table(
+    heading: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    empty: str,
+    yields: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """Rows of cells; `empty` is told to people on standard error when there are none.
+
+    On a narrow terminal the columns `yields` give way first, in this order; those in `whole` are never cut.
+    """
     cells = [[clean(cell) for cell in row] for row in rows]
     if not for_people():
         out("".join("\t".join(row) + "\n" for row in cells))
     elif not cells:
         note(empty)
     else:
-        out(laid_out([list(heading), *cells], _columns()))
+        first = [heading.index(name) for name in yields]
+        never = [heading.index(name) for name in whole]
+        out(laid_out([list(heading), *cells], _columns(), first, never))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
@@ -202,13 +215,18 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
         out("".join("\t".join(row) + "\n" for row in shown))
 
 
-def laid_out(rows: Sequence[Sequence[str]], columns: int) -> str:
-    """Aligned columns, the widest cut first until a row fits; the first column, which tells the rows apart, last."""
-    first, *others = (max(_width(cell) for cell in column) for column in zip(*rows, strict=True))
-    room = columns - len(_GAP) * len(others) - first
-    while others and sum(others) > room and max(others) > _NARROWEST:
-        others[others.index(max(others))] -= 1
-    widths = [max(first + min(room - sum(others), 0), min(first, _NARROWEST)), *others]
+def laid_out(rows: Sequence[Sequence[str]], columns: int, yields: Sequence[int] = (), whole: Sequence[int] = ()) -> str:
+    """Aligned columns, cut until a row fits: those that yield, then the widest, last the first, which tells rows apart.
+
+    A column that is cut keeps 7 characters. A row that does not fit even so goes on in the next line.
+    """
+    widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    over = sum(widths) + len(_GAP) * (len(widths) - 1) - columns
+    alike = [at for at in range(1, len(widths)) if at not in whole]
+    for group in (*([at] for at in yields), alike, *([[0]] if 0 not in whole else [])):
+        while over > 0 and any(widths[at] > _NARROWEST for at in group):
+            widths[max(group, key=widths.__getitem__)] -= 1
+            over -= 1
     lines = (_GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{text.rstrip()}\n" for text in lines)
 
@@ -233,4 +251,11 @@ def _width(text: str) -> int:
         return len(text)
     import unicodedata
 
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(_columns_of(c, unicodedata.category(c), unicodedata.east_asian_width(c)) for c in text)
+
+
+def _columns_of(character: str, category: str, wide: str) -> int:
+    """Marks and the later parts of a Korean syllable stand in the column of what is before them."""
+    if category in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff":
+        return 0
+    return 2 if wide in "WF" else 1

@@ -85,6 +85,7 @@ def _table(found: Report) -> None:
             for line in found.credentials
         ],
         empty="There are no rotations yet.",
+        yields=("PLACE", "NEXT RUN"),
     )
     good = sum(line.compliant for line in found.credentials)
     if found.credentials:

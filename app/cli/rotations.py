@@ -54,7 +54,8 @@ def show_all(args: Namespace) -> int:
                 for row in snapshot.rows
                 if row.id in wanted
             ],
-            empty="There are no rotations. Create one: keyturn, or keyturn rotations create TYPE --file body.json",
+            empty="There are no rotations. Create one: keyturn rotations create TYPE, such as postgres-credentials",
+            yields=("TYPE", "PLACE"),
         )
         return 0
 
@@ -123,6 +124,7 @@ def credentials(args: Namespace) -> int:
                 for slot, item in zip(issued, found.generated_credentials, strict=True)
             ],
             empty="Nothing has been issued yet.",
+            whole=[field.upper() for field in fields],
         )
         return 0
 
@@ -157,6 +159,7 @@ def history(args: Namespace) -> int:
             ("STARTED", "USER", "STATE", "STEPS", "TRIGGER", "BY", "MESSAGE"),
             [_attempt_cells(attempt) for attempt in attempts],
             empty="It has not run yet.",
+            yields=("STEPS", "BY", "TRIGGER"),
         )
         return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -24,11 +25,39 @@ def test_columns_fit_the_width_and_cut_the_widest_first() -> None:
     assert output.laid_out([("n" * 30, "b" * 20, "c" * 10)], 52) == f"{'n' * 30}  {'b' * 8}…  {'c' * 8}…\n"
 
 
+def test_columns_that_yield_give_way_first_and_whole_ones_never() -> None:
+    rows = [("n" * 10, "b" * 20, "c" * 20)]
+    assert output.laid_out(rows, 44, yields=[2]) == f"{'n' * 10}  {'b' * 20}  {'c' * 9}…\n"
+    assert output.laid_out(rows, 38, yields=[2, 1]) == f"{'n' * 10}  {'b' * 16}…  {'c' * 6}…\n"
+    assert output.laid_out(rows, 30, whole=[2]) == f"{'n' * 6}…  {'b' * 6}…  {'c' * 20}\n"
+
+
+def test_a_password_is_never_cut_on_a_narrow_terminal(connected: Ground) -> None:
+    connected.create()
+    password = connected.published()["POSTGRES_DB_PASSWORD"]
+    code, screen = on_terminal("rotations", "credentials", "my-pg-rotation", columns=60)
+    assert code == 0
+    assert password in screen
+
+
+def test_the_columns_of_every_table_are_documented_in_their_order() -> None:
+    documented = (ROOT / "docs" / "command-line.md").read_text()
+    for source in sorted((ROOT / "app" / "cli").glob("*.py")):
+        for call in ast.walk(ast.parse(source.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "output.table" and call.args:
+                heading = call.args[0]
+                assert isinstance(heading, ast.Tuple), source
+                names = [str(each.value) for each in heading.elts if isinstance(each, ast.Constant)]
+                assert ", ".join(names).lower() in documented, f"{source.name}: {names}"
+
+
 def test_wide_and_combining_characters_are_counted_as_terminals_do() -> None:
     text = output.laid_out([("漢字", "x"), ("e\u0301", "y"), ("long enough", "z")], 80)
     assert text.splitlines() == ["漢字         x", "e\u0301            y", "long enough  z"]
     assert output.laid_out([("漢字漢字漢字漢字", "x")], 12).splitlines() == ["漢字漢字…  x"]
     assert output.laid_out([("alone" * 9,)], 12) == "alonealonea…\n"
+    jamo = "\u1112\u1161\u11ab"  # one syllable, in two columns
+    assert output.laid_out([(jamo, "x"), ("\u0e01\u0e34", "y")], 80).splitlines() == [f"{jamo}  x", "\u0e01\u0e34   y"]
 
 
 def test_too_many_columns_for_the_width_are_not_cut_to_nothing() -> None:
