@@ -96,6 +96,7 @@ class KeyturnApp(App[int]):
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("v,4", "go('events')", "Events", tooltip="The history: who did what when"),
         Binding("3", "go('secrets')", "Secrets", tooltip="What is published, by place"),
+        Binding("5", "go('deliveries')", "Deliveries", tooltip="What hooks were told, and what was not", show=False),
         Binding("comma", "go('settings')", "Settings", tooltip="Colours, times, characters"),
         Binding("1", "go('rotations')", "Rotations", tooltip="All rotations", show=False),
         Binding("2", "go('connections')", "Connections", tooltip="Admin access to the targets", show=False),
@@ -179,7 +180,7 @@ class KeyturnApp(App[int]):
         from screens.too_small import TooSmallScreen, too_small
 
         small = too_small(event.size.width, event.size.height)
-        if small and not isinstance(self.screen, TooSmallScreen):
+        if small and not any(isinstance(screen, TooSmallScreen) for screen in self.screen_stack):
             self.push_screen(TooSmallScreen())
         elif not small and isinstance(self.screen, TooSmallScreen):
             self.pop_screen()
@@ -228,6 +229,9 @@ class KeyturnApp(App[int]):
         dashboard = self.screen_stack[0]
         assert isinstance(dashboard, DashboardScreen)
         dashboard.attach(self.desk)
+        from screens.given_up import Watch
+
+        Watch(self, self.desk)
         self.desk.open(background_loop=self._background_loop)
         for complaint in self._complaints:
             self.notify(complaint, severity="warning", timeout=20)

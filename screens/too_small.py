@@ -8,13 +8,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
+
+from screens.leaving import LeftOnce
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 
 
-class TooSmallScreen(Screen[None]):
+class TooSmallScreen(LeftOnce[None]):
     """What was open stays open behind it."""
 
     CSS = """
@@ -25,8 +26,18 @@ class TooSmallScreen(Screen[None]):
     NAVIGATES: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "app.quit", "Quit", show=False)]
 
+    _covered = False
+
     def compose(self) -> ComposeResult:
         yield Static()
+
+    def on_screen_suspend(self) -> None:
+        self._covered = True
+
+    def on_screen_resume(self) -> None:
+        """What was opened above it is gone; there may be room again by now."""
+        if self._covered and not too_small(*self.app.size):
+            self.dismiss()
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size

@@ -82,6 +82,19 @@ async def test_a_small_terminal_gets_a_line_and_what_was_open_comes_back(pg: Dat
         await walk.reaches("RotationScreen")
         await walk.sees("Credentials")
 
+        await walk.press("r")
+        await walk.reaches("Question")
+        await walk.pilot.resize_terminal(30, 10)
+        await walk.reaches("TooSmallScreen")
+        walk.app.action_help()  # as whatever opens a window by itself while there is no room for it
+        await walk.reaches("HelpScreen")
+        await walk.pilot.resize_terminal(31, 10)
+        await walk.pilot.resize_terminal(80, 24)
+        await walk.press("escape")
+        await walk.reaches("Question")
+        await walk.press("escape")
+        await walk.reaches("RotationScreen")
+
 
 async def test_columns_follow_the_width(pg: Database) -> None:
     await set_up(pg, "billing")
