@@ -15,7 +15,7 @@ import providers.registry
 from app.contract import SecretRotation
 from app.service import Service, open_service
 from app.settings import load_settings
-from app.views import Place
+from app.views import Place, Status
 from tests.rotation.model import WORLDS, World, entry_points_of_the_model
 
 PLACE = Place("default", "dev", "/")
@@ -111,3 +111,19 @@ async def published(service: Service) -> dict[str, str]:
     """What applications read now, under the credential's field names."""
     values = await service.secrets.values(PLACE)
     return {"username": values["DB_USER"], "password": values["DB_PASSWORD"]}
+
+
+LATER = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
+"""When a rotation of 30 days that was made at the clock's start is due."""
+
+
+async def run_loop_once(service: Service) -> int:
+    return await service.scheduler().run_once()
+
+
+async def status(service: Service) -> Status:
+    return (await service.rotations.detail("app")).row.status
+
+
+async def credentials(service: Service) -> list[dict[str, str]]:
+    return (await service.rotations.credentials("app")).generated_credentials
