@@ -68,8 +68,9 @@ bench: install .tools/peers/.installed  ## measure, as ratios to a floor taken i
 		.tools/peers/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$peer || exit 1; \
 	done; touch $@
 
-docs: install  ## renew the table of settings in docs/settings.md
+docs: install  ## renew the table of settings in docs/settings.md, and the manual page docs/keyturn.1
 	$(BIN)/python -m app.settings docs/settings.md
+	$(BIN)/keyturn manual > docs/keyturn.1
 
 lock: .tools/bin/uv  ## resolve requirements.lock anew (UPGRADE=--upgrade for newer versions)
 	.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

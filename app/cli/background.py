@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from app.cli.parsers.words import group
+
 if TYPE_CHECKING:
     from app.cli.parser import Subparsers
 
@@ -17,8 +19,8 @@ A flag wins over an environment variable, that over the file, that over the
 default. The file is config.toml in the configuration folder; KEYTURN_CONFIG
 or --config names another one. Passwords in addresses are not shown.
 
-  keyturn config show
-  keyturn --config staging.toml config show --json"""
+  keyturn --config staging.toml config show --json
+  keyturn config show"""
 
 _INSTALL_HELP = """\
 The unit runs this very installation, hardened. A system service keeps data in
@@ -61,13 +63,13 @@ def misplaced(args: argparse.Namespace) -> str:
     return f"{named} {'go' if len(given) > 1 else 'goes'} with --run-scheduler" if given else ""
 
 
-def add(commands: Subparsers, group: Callable[[Subparsers, str, str], Subparsers]) -> None:
-    config = group(commands, "config", "what is set, and where")
+def add(commands: Subparsers) -> None:
+    config = group(commands, "config", "what is set, and where", "show")
     about = "every setting, its value, and where that comes from"
     show = config.add_parser("show", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=_SHOW_HELP)
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(handler="config:show")
-    service = group(commands, "service", "run the loop under systemd")
+    service = group(commands, "service", "run the loop under systemd", "install --user")
     install = _service(service, "install", "write the unit file, and say what to do next", _INSTALL_HELP)
     install.add_argument("--print", action="store_true", help="print it instead")
     install.add_argument("--run-as", metavar="USER", default="keyturn", help="whom a system service runs as (keyturn)")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from app.cli.parsers.words import as_json, command
+
 if TYPE_CHECKING:
     from app.cli.parser import Subparsers
 
@@ -66,7 +68,6 @@ kinds of a PostgreSQL rotation:
 kind of an AWS rotation:
   aws-credentials     the active key, as a profile; other profiles stay
 
-  keyturn targets add pgpass --kind pgpass --rotation billing --file ~/.pgpass
   keyturn targets add app --kind dotenv --env prod --file /etc/app/env \\
       --mode 0640 --owner root:app --reload 'systemctl reload app'"""
 _RENDER_HELP = """\
@@ -83,13 +84,16 @@ In ~/.aws/config:
 SDKs keep what they got until it expires, so the answer expires after an hour,
 though the key goes on: whoever asks again in time has the active key, after
 a rotation by hand and in an emergency, too. SDKs ask some 15 minutes before;
-with less than that they ask at every request."""
+with less than that they ask at every request.
+
+  keyturn aws-credential-process billing-keys"""
 
 
 def run(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "run",
         help="run a program with the published values in its environment",
+        description="Run a program with the published values in its environment.",
         usage="keyturn run [-h] [--project P] [--env E] [--path P] [--watch] [--grace S]\n"
         "                   [--restart | --signal NAME] -- CMD ...",
         epilog=_RUN_HELP,
@@ -121,17 +125,18 @@ def aws_credential_process(commands: Subparsers) -> None:
 
 
 def secrets(verbs: Subparsers) -> None:
-    place(_verb(verbs, "list", "names, versions and owners; no values"))
-    get = _verb(verbs, "get", "print one value")
+    place(_verb(verbs, "list", "names, versions and owners; no values", "list --env prod"))
+    get = _verb(verbs, "get", "print one value", "get DB_PASSWORD --env prod")
     get.add_argument("name", metavar="NAME")
     place(get)
-    export = _verb(verbs, "export", "print all values of a place", epilog=_EXPORT_HELP)
+    export = _verb(verbs, "export", "print all values of a place", "export --format json", epilog=_EXPORT_HELP)
     export.add_argument("--format", choices=FORMATS, help="dotenv unless given; --json is --format json")
     place(export)
 
 
 def targets(verbs: Subparsers) -> None:
-    add = _verb(verbs, "add", "keep a file up with what is published", epilog=_ADD_HELP, group="targets")
+    example = "add pgpass --kind pgpass --rotation billing --file ~/.pgpass"
+    add = _verb(verbs, "add", "keep a file up with what is published", example, epilog=_ADD_HELP, group="targets")
     add.add_argument("name", metavar="NAME", help="what the target is to be called")
     add.add_argument("--kind", choices=_KINDS, required=True, metavar="KIND", help="see below")
     add.add_argument("--file", metavar="FILE", required=True, help="which file")
@@ -147,10 +152,14 @@ def targets(verbs: Subparsers) -> None:
     how = add.add_mutually_exclusive_group()
     how.add_argument("--reload", metavar="CMD", help="a shell command to run after the file has changed")
     how.add_argument("--signal", type=_pid_file, metavar="PIDFILE:HUP", help="a signal to send then")
-    _verb(verbs, "list", "all targets and how they are", group="targets")
+    _verb(verbs, "list", "all targets and how they are", "list --json", group="targets")
     for name, about in (("show", "one target"), ("remove", "keep a file up no longer; the file stays")):
-        _verb(verbs, name, about, group="targets").add_argument("name", metavar="NAME", help="name or id")
-    render = _verb(verbs, "render", "bring files up to date now", epilog=_RENDER_HELP, group="targets")
+        _verb(verbs, name, about, f"{name} pgpass", group="targets").add_argument(
+            "name", metavar="NAME", help="name or id"
+        )
+    render = _verb(
+        verbs, "render", "bring files up to date now", "render --check", epilog=_RENDER_HELP, group="targets"
+    )
     render.add_argument("name", metavar="NAME", nargs="?", help="name or id")
     render.add_argument("--check", action="store_true", help="only look")
 
@@ -162,11 +171,11 @@ def place(parser: argparse.ArgumentParser) -> None:
 
 
 def _verb(
-    verbs: Subparsers, name: str, about: str, epilog: str | None = None, group: str = "secrets"
+    verbs: Subparsers, name: str, about: str, example: str, epilog: str = "", group: str = "secrets"
 ) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog)
-    parser.set_defaults(handler=f"{group}:{'show_all' if name == 'list' else name}")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    handler = f"{group}:{'show_all' if name == 'list' else name}"
+    parser = command(verbs, name, about, handler=handler, example=f"{group} {example}", epilog=epilog)
+    as_json(parser)
     return parser
 
 

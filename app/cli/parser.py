@@ -57,7 +57,7 @@ def whole_parser(only: str = "") -> Parser:
     parser = Parser(
         prog="keyturn",
         description="Rotates credentials without downtime. Without a command: the terminal interface.",
-        epilog=f"{_EXIT_CODES}keyturn COMMAND --help tells more.",
+        epilog=f"{_EXIT_CODES}keyturn COMMAND --help tells more.\n\n  keyturn rotations create postgres-credentials",
     )
     parser.add_argument("--version", action="version", version=f"keyturn {__version__}")
     background.add_flags(parser, whole)
@@ -82,6 +82,6 @@ def whole_parser(only: str = "") -> Parser:
     for add in alone.values():
         add()
     upkeep.add(commands, whole)
-    background.add(commands, group)
+    background.add(commands)
     shell.add(commands)
     return parser

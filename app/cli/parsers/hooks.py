@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _EVENTS_HELP = """\
 events:
   published  new values are published, by schedule or by hand
-  failed     a rotation failed; the same failure again within 15 minutes is counted
+  failed     a rotation failed; the same failure within 15 minutes is counted
   recovered  it works again
   overdue    a run is late
   expiring   the published credential expires before it is replaced
@@ -21,14 +21,14 @@ events:
   drift      somebody changed a credential at the target, or it is set back
 
 A command is run without a shell, and told by KEYTURN_EVENT, KEYTURN_ROTATION,
-KEYTURN_SECRETS and others, never a value. A webhook is a signed POST of JSON; its
-signing key is printed once. --notify takes an address of Apprise. What cannot be
-delivered is tried again for a day: see keyturn deliveries.
+KEYTURN_SECRETS and others, never a value. A webhook is a signed POST of JSON;
+its signing key is printed once. --notify takes an address of Apprise. What
+cannot be delivered is tried again for a day: see keyturn deliveries.
 Take care: what stands in --command is shown to everybody who may list hooks."""
 _ADD_EXAMPLE = """\
 hooks add restart --on published --rotation billing \\
     --command 'systemctl restart billing'
-hooks add chat --on failed,recovered --env prod --webhook https://example.com/in"""
+hooks add chat --on failed,recovered --webhook https://example.com/in"""
 _DELIVERIES_EXAMPLE = """\
 deliveries --failed
 deliveries retry 17"""
@@ -51,7 +51,7 @@ def add(verbs: Subparsers) -> None:
     _verb(verbs, "list", "all hooks", "hooks list")
     for name, about in (
         ("show", "one hook, without what is secret in it"),
-        ("test", "send it a test message now, and say what came back; exit code 1 when that failed"),
+        ("test", "send it a test message now, say what came back; exit code 1 when that failed"),
         ("pause", "send it nothing; what it would be told of waits"),
         ("resume", "send it what waited, and go on"),
         ("remove", "tell it nothing any more; what waits is not delivered"),

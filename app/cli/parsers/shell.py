@@ -9,6 +9,9 @@ from app.cli.parsers.words import command
 if TYPE_CHECKING:
     from app.cli.parsers.words import Subparsers
 
+_MANUAL_HELP = """\
+Everything that --help tells, as one manual page in the format of man(1)."""
+
 SHELLS = ("bash", "zsh", "fish")
 _COMPLETION_HELP = """\
 Commands, flags, choices and files are completed, and the names of rotations,
@@ -26,3 +29,5 @@ def add(commands: Subparsers) -> None:
         commands, "completion", about, handler="completion:show", example="completion bash", epilog=_COMPLETION_HELP
     )
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
+    about = "print the manual page"
+    command(commands, "manual", about, handler="manual:show", example="manual | man -l -", epilog=_MANUAL_HELP)

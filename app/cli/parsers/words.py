@@ -27,8 +27,9 @@ class Parser(argparse.ArgumentParser):
             output.note(message.rstrip("\n"))
 
 
-def group(commands: Subparsers, name: str, about: str) -> Subparsers:
-    more = f"keyturn {name} COMMAND --help tells more."
+def group(commands: Subparsers, name: str, about: str, example: str = "list") -> Subparsers:
+    """`example`: of one of its commands."""
+    more = f"keyturn {name} COMMAND --help tells more.\n\n  keyturn {name} {example}"
     parser = commands.add_parser(name, help=about, description=_sentence(about), epilog=more)
     return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
 
@@ -36,8 +37,10 @@ def group(commands: Subparsers, name: str, about: str) -> Subparsers:
 def command(
     commands: Subparsers, name: str, about: str, *, handler: str, example: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
-    """`handler`: "module:function" below app.cli. `example`: what ends the help, without the word keyturn."""
-    shown = "\n".join(f"  keyturn {line}" for line in example.splitlines())
+    """`handler`: "module:function" below app.cli. `example`: what ends the help, without the word keyturn; lines that
+    begin with a blank carry on.
+    """
+    shown = "\n".join(f"  {line}" if line.startswith(" ") else f"  keyturn {line}" for line in example.splitlines())
     parser = commands.add_parser(
         name, help=about, description=_sentence(about), epilog=f"{epilog}\n\n{shown}" if epilog else shown
     )
