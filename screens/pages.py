@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from screens.desk import Desk
 
 ROTATIONS, CONNECTIONS, SECRETS, EVENTS, SETTINGS = "rotations", "connections", "secrets", "events", "settings"
+DELIVERIES = "deliveries"
 
 TITLES = {
     ROTATIONS: ("Rotations", "All rotations"),
     CONNECTIONS: ("Connections", "Admin access to the targets"),
     SECRETS: ("Secrets", "What is published, by place"),
     EVENTS: ("Events", "The history: who did what when"),
+    DELIVERIES: ("Deliveries", "What hooks were told, and what could not be delivered"),
     SETTINGS: ("Settings", "Colours, times, characters"),
 }
 """What each is called, and what it is for."""
@@ -57,6 +59,10 @@ def _kind(page: str) -> Any:
         from screens.events import EventsScreen
 
         return EventsScreen
+    if page == DELIVERIES:
+        from screens.deliveries import DeliveriesScreen
+
+        return DeliveriesScreen
     if page == SECRETS:
         from screens.secrets import SecretsScreen
 
