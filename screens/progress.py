@@ -38,6 +38,8 @@ _WORDS = {
     EMERGENCY: ("Renewing both of", "Under way.", "Done: both credentials are new. Close this for the report."),
 }
 """What the window, what is under way, and what came of it are called, by verb."""
+_ENDED = {verb: words[-1] for verb, words in _WORDS.items()} | {EMERGENCY: "Done: both credentials are new."}
+"""What came of it, for those who left the window."""
 
 
 class ProgressScreen(ModalScreen[None], LeftOnce[None]):
@@ -50,6 +52,9 @@ class ProgressScreen(ModalScreen[None], LeftOnce[None]):
         self._desk, self._work = desk, work
         self._body = Static(classes="dialog--text")
         self._leave = Button("Leave it running", compact=True)
+
+    def shows(self, work: Work) -> bool:
+        return work is self._work
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog", can_focus=False) as box:
@@ -80,6 +85,13 @@ class ProgressScreen(ModalScreen[None], LeftOnce[None]):
             self._clock.stop()
             self._leave.label = Content("Close")
             self._leave.refresh(layout=True)
+
+
+def outcome(work: Work) -> str:
+    """What came of work that ended, and what to do, in one or two sentences."""
+    if work.error is None:
+        return _ENDED[work.verb]
+    return f"{work.error.message} {work.error.remedy}".strip()
 
 
 def _lines(work: Work, now: datetime) -> list[Content]:

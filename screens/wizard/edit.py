@@ -193,6 +193,8 @@ class EditScreen(WizardScreen):
         await self.app.push_screen_wait(ProgressScreen(self._desk, work))
         if work.verb != EDIT:
             self.say("Something else was under way. Apply once more.")
+        elif work.running:
+            self.dismiss(None)  # left: what comes of it is told when it ends
         elif work.error is not None:
             self.say(work.error.message, look.BAD)
         else:

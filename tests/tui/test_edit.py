@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from app.views import Place
 from tests.conftest import Database
@@ -89,6 +90,42 @@ async def test_other_users_are_rotated_after_the_review_told_what_that_means(pg:
     async with open_here() as service:
         values = await service.secrets.values(Place("default", "prod", "/"))
     assert pg.login(values["billing_USER"], values["billing_PASSWORD"])
+
+
+async def test_what_is_left_running_is_told_when_it_ends_and_not_before(pg: Database) -> None:
+    await set_up(pg, "billing")
+    second, third = pg.role_name("billing2"), pg.create_role("third", "temporary")
+    async with walking() as walk:
+        with pg.connect() as other, other.transaction(force_rollback=True):  # who has not made up their mind
+            other.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 5").format(sql.Identifier(third)))
+            await edit(walk)
+            await press(walk, "ctrl+n")
+            await walk.sees("● 2 Parameters")
+            await down_to(walk, "First username")
+            await fill(walk, "First username", third)
+            await review(walk)
+            await press(walk, "ctrl+n")
+            await walk.sees("issue", "running")
+            await press(walk, "escape")
+            await walk.reaches("RotationScreen")
+            assert not told(walk), "it goes on"
+        await until(lambda: told(walk) == ["billing: Done: everything is changed."], "a word at the end")
+
+        pg.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(second)))
+        with pg.connect() as other, other.transaction(force_rollback=True):
+            other.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 5").format(sql.Identifier(second)))
+            await walk.press("r")
+            await walk.reaches("Question")
+            await walk.press("enter")
+            await walk.sees("issue", "running")
+            await walk.press("escape")
+            await walk.reaches("RotationScreen")
+        await until(lambda: "may not log in" in "".join(told(walk)), "another word")
+        assert "still works" in told(walk)[-1]
+
+
+def told(walk: Walk) -> list[str]:
+    return [toast.message for toast in walk.app._notifications]
 
 
 async def down_to_first(walk: Walk) -> None:
