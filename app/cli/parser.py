@@ -63,25 +63,32 @@ def whole_parser(only: str = "") -> Parser:
     background.add_flags(parser, whole)
     parser.set_defaults(handler="start:tui", program=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    alone: dict[str, Callable[[], None]] = {
-        "demo": lambda: trying.add_demo(commands),
-        "drill": lambda: trying.add_drill(commands),
-        "connections": lambda: connections.add(group(commands, "connections", "admin access to what is rotated")),
-        "rotations": lambda: rotations.add(group(commands, "rotations", "create, show and carry out rotations")),
-        "secrets": lambda: secrets.add(group(commands, "secrets", "read what is published")),
-        "run": lambda: delivering.run(commands),
-        "aws-credential-process": lambda: delivering.aws_credential_process(commands),
-        "targets": lambda: delivering.targets(group(commands, "targets", "files kept up with what is published")),
-        "hooks": lambda: hooks.add(group(commands, "hooks", "tell others of what happens: programs, web, mail, chat")),
-        "deliveries": lambda: hooks.add_deliveries(commands),
-        "events": lambda: events.add(commands),
-    }
-    if only in alone:
-        alone[only]()
-        return parser
-    for add in alone.values():
+    listed = _listed(commands)
+    alone = [add for names, add in listed if only in names]
+    for add in alone or [add for _, add in listed]:
         add()
-    upkeep.add(commands, whole)
-    background.add(commands)
-    shell.add(commands)
     return parser
+
+
+def _listed(commands: Subparsers) -> list[tuple[tuple[str, ...], Callable[[], None]]]:
+    """What declares each command, in the order of the help."""
+
+    def grouped(add: Callable[[Subparsers], None], name: str, about: str) -> tuple[tuple[str], Callable[[], None]]:
+        return (name,), lambda: add(group(commands, name, about))
+
+    return [
+        (("demo",), lambda: trying.add_demo(commands)),
+        (("drill",), lambda: trying.add_drill(commands)),
+        grouped(connections.add, "connections", "admin access to what is rotated"),
+        grouped(rotations.add, "rotations", "create, show and carry out rotations"),
+        grouped(secrets.add, "secrets", "read what is published"),
+        (("run",), lambda: delivering.run(commands)),
+        (("aws-credential-process",), lambda: delivering.aws_credential_process(commands)),
+        grouped(delivering.targets, "targets", "files kept up with what is published"),
+        grouped(hooks.add, "hooks", "tell others of what happens: programs, web, mail, chat"),
+        (("deliveries",), lambda: hooks.add_deliveries(commands)),
+        (("events",), lambda: events.add(commands)),
+        (("doctor", "backup", "restore", "report", "key"), lambda: upkeep.add(commands, whole)),
+        (("config", "service"), lambda: background.add(commands)),
+        (("completion", "manual"), lambda: shell.add(commands)),
+    ]

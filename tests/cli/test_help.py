@@ -40,6 +40,21 @@ def test_every_help_ends_with_an_example_of_that_command() -> None:
         assert re.match(r"  (?:sudo )?keyturn |   +\S", last), parser.prog
 
 
+def test_a_command_that_is_built_alone_is_the_same() -> None:
+    def by_name(parser: argparse.ArgumentParser) -> dict[str, str]:
+        return {one.prog: one.format_help() for one in all_parsers(parser)}
+
+    everything = by_name(whole_parser())
+    commands = [prog.split()[1] for prog in everything if len(prog.split()) == 2]
+    assert len(commands) > 15
+    for command in commands:
+        alone = by_name(whole_parser(command))
+        del alone["keyturn"]
+        assert f"keyturn {command}" in alone
+        assert len(alone) < len(everything) / 3
+        assert alone.items() <= everything.items()
+
+
 def test_every_example_can_be_typed() -> None:
     for parser in all_parsers(whole_parser()):
         for words in examples(parser):
