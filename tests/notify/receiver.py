@@ -48,6 +48,8 @@ class Receiver:
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # whoever accepts wakes up
         self._server.close()
 
     def _serve(self) -> None:
