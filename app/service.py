@@ -75,6 +75,7 @@ class Service:
         concurrency: int = 4,
         checkup_hours: float = 6,
         park_seconds: float = 20,
+        deliveries_days: float = 30,
         listener: Listener = nobody,
         on_outcome: Callable[[str, str | None], None] = lambda rotation_id, error: None,
     ) -> Scheduler:
@@ -86,7 +87,7 @@ class Service:
             park_after=park_seconds,
             listener=listener,
             on_outcome=on_outcome,
-            beside=(TargetUpkeep(self.context), Dispatcher(self.context)),
+            beside=(TargetUpkeep(self.context), Dispatcher(self.context, timedelta(days=deliveries_days))),
         )
 
     def watch_changes(self) -> ChangeWatch:

@@ -25,7 +25,7 @@ from app.settings.model import Declared
 from store.database import Store
 from store.errors import StoreError
 
-AT_START = ("database_url", "key_file", "key_command", "lease_seconds")
+AT_START = ("database_url", "key_file", "key_command", "lease_seconds", "deliveries_days")
 """What a running loop cannot change."""
 
 

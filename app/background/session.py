@@ -84,6 +84,7 @@ def _scheduler(service: Service, declared: Declared, names: Names, watching: Wat
         concurrency=declared.concurrency,
         checkup_hours=declared.checkup_hours,
         park_seconds=declared.park_seconds,
+        deliveries_days=declared.deliveries_days,
         listener=step,
         on_outcome=outcome,
     )

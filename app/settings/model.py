@@ -32,6 +32,8 @@ class Declared(BaseModel):
     """How often both credentials of an idle rotation are tried."""
     park_seconds: float = Field(default=20, ge=0, le=600)
     """How long running rotations may take to finish when the loop is told to stop; then they are parked."""
+    deliveries_days: float = Field(default=30, ge=1, le=3650)
+    """For how many days deliveries of hooks that are over are kept."""
     log_format: Literal["text", "json"] = "text"
     """How the loop writes its log lines: key=value, or one JSON object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

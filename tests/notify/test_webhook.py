@@ -7,6 +7,7 @@ import hmac
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ async def test_it_is_a_signed_post_without_values(ground: Ground, service: Servi
     assert (await published(service))["password"] not in got.body.decode()
     assert (row.state, row.answer) == ("done", "200 OK: fine")
     assert "token" not in row.to
+
+
+async def test_the_documented_check_accepts_it_and_no_forgery(
+    ground: Ground, service: Service, receiver: Receiver
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "notifications.md"
+    documented: dict[str, Callable[[str, dict[str, str], bytes], bool]] = {}
+    exec(page.read_text("utf-8").split("```python\n")[1].split("```")[0], documented)  # noqa: S102 - our own page
+    key = await add_hook(service, "published", webhook=receiver.url)
+    await service.hooks.test("hook")
+    (got,) = receiver.got
+    headers = {name.title(): value for name, value in got.headers.items()}
+    assert documented["is_genuine"](key, headers, got.body)
+    assert not documented["is_genuine"](key, headers, got.body + b" ")
+    assert not documented["is_genuine"]("another", headers, got.body)
 
 
 def drip(connection: socket.socket) -> None:
