@@ -101,8 +101,8 @@ class KeyturnApp(App[int]):
         Binding("1", "go('rotations')", "Rotations", tooltip="All rotations", show=False),
         Binding("2", "go('connections')", "Connections", tooltip="Admin access to the targets", show=False),
         # Over a slow line several keys arrive at once: what follows a tab must not reach the field before it.
-        Binding("tab", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("tab", "app.focus_next", "To the next part", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "To the part before", show=False, priority=True),
     ]
 
     @dataclass

@@ -51,8 +51,8 @@ class ConnectionsScreen(LeftOnce[None]):
         Binding("e", "edit", "Edit", tooltip="Change the one under the cursor"),
         Binding("t", "test", "Test", tooltip="Log in through the one under the cursor"),
         Binding("d", "remove", "Remove", tooltip="Remove the one under the cursor"),
-        Binding("question_mark,f1", "app.help", "Help"),
-        Binding("escape,q", "back", "Back"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
+        Binding("escape,q", "back", "Back", tooltip="Back to where you were"),
     ]
 
     def __init__(self, desk: Desk) -> None:

@@ -57,7 +57,7 @@ class DeliveriesScreen(LeftOnce[None]):
         Binding("d", "drop", "Drop", tooltip="Never deliver the one under the cursor"),
         Binding("f", "failed", "Failed", tooltip="Only what failed: given up, or tried again later; or all"),
         Binding("slash", "find", "Filter", tooltip="Only those that hold all the words that you type"),
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("escape,q", "back", "Back", tooltip="Show everything again; then leave the page"),
     ]
 

@@ -44,7 +44,7 @@ class EventsScreen(LeftOnce[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "find", "Filter", tooltip="Only events that hold all the words that you type"),
         Binding("f", "follow", "Follow", tooltip="Show new events as they are written, or stop that"),
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("escape,q", "back", "Back", tooltip="Show everything again; then leave the page"),
     ]
 

@@ -21,7 +21,16 @@ from screens.widgets.rows import Rows
 
 HERE, EVERYWHERE, FIELDS = "On this screen", "Everywhere", "In a field"
 _HIDDEN = {"app.help_quit", "help_quit", "screen.copy_text", "app.command_palette", "command_palette", "app.help"}
-_HIDDEN |= {"quit", "scroll_left", "scroll_right", "page_left", "page_right", "screen.minimize"}
+_HIDDEN |= {
+    "app.focus_next",
+    "app.focus_previous",
+    "quit",
+    "scroll_left",
+    "scroll_right",
+    "page_left",
+    "page_right",
+    "screen.minimize",
+}
 _ALWAYS = (
     ("ctrl+p", "All commands, and rotations by name"),
     ("?, f1", "This help; f1 also while a field has the focus"),

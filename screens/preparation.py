@@ -27,7 +27,7 @@ class PreparationScreen(FormScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", tooltip="Send the script to your terminal's clipboard"),
         Binding("r", "run", "Run it", tooltip="Run the script through the connection, after a question"),
-        Binding("escape", "back", "Back"),
+        Binding("escape", "back", "Back", tooltip="Back to the wizard"),
         HELP_KEY,
     ]
 

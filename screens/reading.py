@@ -64,9 +64,9 @@ class ReadingScreen(LeftOnce[None]):
     NAVIGATES: ClassVar[bool] = False
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", "Back"),
-        Binding("r", "load", "Look again"),
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("escape,q", "leave", "Back", tooltip="Back to where you were"),
+        Binding("r", "load", "Look again", tooltip="As things are now"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("up,k", "scroll('scroll_up')", "Up", show=False),
         Binding("down,j", "scroll('scroll_down')", "Down", show=False),
         Binding("pageup", "scroll('scroll_page_up')", "Page up", show=False),

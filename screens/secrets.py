@@ -50,7 +50,7 @@ class SecretsScreen(LeftOnce[None]):
         Binding("space,v", "reveal", "Reveal", tooltip="Show the value for 30 s, or hide it; this is recorded"),
         Binding("y", "send", "Clipboard", tooltip="Send the value to your terminal's clipboard; this is recorded"),
         Binding("slash", "find", "Filter", tooltip="Only those that hold all the words that you type"),
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("escape,q", "back", "Back", tooltip="Show everything again; then leave the page"),
     ]
 

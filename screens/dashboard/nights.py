@@ -41,7 +41,7 @@ class NightsScreen(LeftOnce[None]):
         "average is called crowded: give some of its rotations another time, or another interval."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("escape,q,t", "back", "Back", tooltip="Back to all rotations"),
     ]
 
@@ -124,7 +124,7 @@ class NightScreen(LeftOnce[None]):
 
     HELP = "The rotations that run in this night, the first to run first. Enter opens the one under the cursor."
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "app.help", "Help"),
+        Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
         Binding("escape,q", "back", "Back", tooltip="Back to all nights"),
     ]
 

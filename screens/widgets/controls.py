@@ -65,7 +65,9 @@ class Choice(InOrder, Select[str], inherit_bindings=False):
     """One of several. Enter or space opens the list; typing searches it."""
 
     keeps: ClassVar[frozenset[str]] = frozenset({"enter"})
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "show_overlay", "Choose")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "show_overlay", "Choose", tooltip="Open the list; typing searches it")
+    ]
 
     def __init__(self, options: Iterable[tuple[str, str]], value: str = "", *, prompt: str = "none yet") -> None:
         """`options` are (text, value); a `value` that is none of them leaves the choice open."""
@@ -92,7 +94,7 @@ class Choice(InOrder, Select[str], inherit_bindings=False):
 class Toggle(InOrder, Widget, can_focus=True):
     """On or off, told in words. Space switches."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "switch", "Switch")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "switch", "Switch", tooltip="The other of the two")]
 
     DEFAULT_CSS = """
     Toggle { width: 1fr; height: auto; }
@@ -150,7 +152,9 @@ class Push(Button):
 class CopyBlock(Widget, can_focus=True):
     """Text to take along: a statement, a command. Enter or c sends it to the terminal's clipboard."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,c", "copy", "Copy")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,c", "copy", "Copy", tooltip="Send this to your terminal's clipboard")
+    ]
 
     DEFAULT_CSS = """
     CopyBlock { width: 1fr; height: auto; padding: 0 1; background: $surface; border-left: tall $border-blurred; }

@@ -50,7 +50,9 @@ class Check(Protocol):
 class Section(Vertical, can_focus=True):
     """What one step was told. Enter, its number or a click leads back there."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "change", "Change")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "change", "Change", tooltip="To this step, and back here afterwards")
+    ]
 
     @dataclass
     class Chosen(Message):

@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-import pytest
-from textual.containers import VerticalScroll
+import importlib
+import pkgutil
+from collections.abc import Iterator
 
+import pytest
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+import screens
+from app.tui import KeyturnApp
 from tests.conftest import Database
 from tests.tui.ground import Walk, set_up, walking
 
 pytestmark = pytest.mark.usefixtures("home")
+
+
+def ours(base: type[DOMNode] = DOMNode) -> Iterator[type[DOMNode]]:
+    """All classes of the terminal UI that may have keys."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith(("screens", "app.tui")):
+            yield kind
+        yield from ours(kind)
+
+
+def test_every_key_has_a_name_an_explanation_and_an_action() -> None:
+    for module in pkgutil.walk_packages(screens.__path__, "screens."):
+        importlib.import_module(module.name)
+    bound = [(kind, each) for kind in set(ours()) for each in vars(kind).get("BINDINGS", ())]
+    assert len(bound) > 100
+    for kind, binding in bound:
+        what = f"{kind.__name__}: {binding.key}" if isinstance(binding, Binding) else f"{kind.__name__}: {binding}"
+        assert isinstance(binding, Binding), what
+        assert binding.description, what
+        assert binding.tooltip or not binding.show, what
+        space, _, name = binding.action.partition("(")[0].rpartition(".")
+        places: dict[str, type[DOMNode]] = {"": kind, "app": KeyturnApp, "screen": Screen}
+        assert hasattr(places[space], f"action_{name}"), what
 
 
 async def read_all(walk: Walk) -> str:
