@@ -93,7 +93,8 @@ class Dispatcher:
         await overdue.tell(self.context, self._told)
         await self._tidy()
         while await self._look() or self._flying:
-            await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+            if self._flying:
+                await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
 
     async def _look(self) -> int:
         """Start what is due and has room; how many. Notes when to look again."""
