@@ -40,6 +40,8 @@ class Post:
 
 def checked(url: str) -> str:
     """The address, fit to be posted to. Raises UsageError."""
+    if not url.isascii():
+        raise UsageError("--webhook: an address holds ASCII characters alone; write others as %-sequences.")
     if not url.isprintable() or " " in url:
         raise UsageError("--webhook: an address holds no blanks and no control characters.")
     try:

@@ -21,7 +21,9 @@ STATES = (WAITING, RETRYING, PAUSED, DONE, GIVEN_UP, DROPPED)
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """`state` is one of STATES. `changed`: names of the secrets whose published values did. `next_at`: when it is tried next; None when never. `answer`: what came back last."""
+    """`state` is one of STATES. `changed`: names of the secrets whose published values did. `next_at`: when it is tried
+    next; None when never. `answer`: what came back last.
+    """
 
     id: int
     state: str

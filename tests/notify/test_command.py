@@ -57,7 +57,9 @@ async def test_it_is_told_of_names_and_of_no_value(
     assert (row.state, row.answer) == ("done", "exit code 0")
 
 
-async def test_a_value_that_it_prints_is_not_kept(ground: Ground, service: Service) -> None:
+async def test_a_value_that_it_prints_is_kept_nowhere(
+    ground: Ground, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     await ground.create(service)
     password = (await published(service))["password"]
     await add_hook(service, "failed,guard,drift,published", command=f"sh -c 'echo it is {password}; exit 3'")
@@ -65,6 +67,8 @@ async def test_a_value_that_it_prints_is_not_kept(ground: Ground, service: Servi
     await deliver(service)
     (row,) = await outbox(service)
     assert (row.state, row.answer) == ("retrying", "exit code 3: it is •••")
+    assert "it is •••" in caplog.text
+    assert password not in caplog.text
 
 
 def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app.errors import RotationFailed
 from app.service import Service
+from providers.base import Use
 from store.database import Tx
+from store.tables import Credential
 from tests.notify.ground import add_hook, deliver, outbox
 from tests.rotation.conftest import Clock, Ground, published
 from tests.rotation.model import World, forbidden, unreachable
@@ -139,3 +143,27 @@ async def test_a_late_run_is_told_once(ground: Ground, service: Service, clock: 
     for _ in range(2):
         await deliver(service)
     assert [(row.event, row.state) for row in await outbox(service)] == [("overdue", "done")]
+
+
+async def test_who_still_uses_what_is_replaced_is_told(ground: Ground, service: Service, world: World) -> None:
+    await ground.create(service)
+    await add_hook(service, "guard")
+    world.uses = [Use("billing-worker", "10.0.0.7", 3)]
+    await service.rotations.rotate("app")
+    (row,) = await outbox(service)
+    assert (row.event, row.changed) == ("guard", ())
+    assert "billing-worker from 10.0.0.7 (3 sessions)" in row.message
+
+
+async def test_a_credential_that_expires_is_told_once(ground: Ground, service: Service, clock: Clock) -> None:
+    await ground.create(service)
+    await service.rotations.pause("app")
+    await add_hook(service, "expiring")
+    expires_at = clock.now + timedelta(days=3)
+    service.store.write(lambda tx: tx.connection.execute(update(Credential).values(expires_at=expires_at)))
+    for _ in range(2):
+        clock.advance(hours=7)
+        assert await service.context.engine.next_unchecked(timedelta(hours=6)) is not None
+    (row,) = await outbox(service)
+    assert row.event == "expiring"
+    assert "2026-03-04" in row.message

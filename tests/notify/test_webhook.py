@@ -155,6 +155,7 @@ def test_nobody_there_says_so() -> None:
         ("http://example.com:port/", "no web address"),
         ("http://exa mple.com/", "blanks"),
         ("http://[::1/", "no web address"),
+        ("http://example.com/ä", "ASCII"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused(url: str, why: str) -> None:
