@@ -23,6 +23,7 @@ _STORED_FLAGS = {
     "--env": "environments",
     "--path": "paths",
     "--hook": "hooks",
+    "--connection": "connections",
 }
 _STORED_WORDS = {
     "keyturn drill": "connections",
@@ -30,6 +31,7 @@ _STORED_WORDS = {
     "keyturn secrets get": "secrets",
     "keyturn secrets reveal": "secrets",
     "keyturn rotations create": "types",
+    "keyturn rotations prepare": "types",
     "keyturn connections add": "apps",
     "keyturn targets add": "",
     "keyturn hooks add": "",

@@ -20,6 +20,9 @@ from app.settings import load_settings
 
 T = TypeVar("T")
 
+_NOW_AND_THEN = 0.5
+"""Seconds."""
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -38,22 +41,34 @@ class Conversation:
 def conversation() -> Iterator[Conversation]:
     """While a question waits for an answer nothing runs, and ctrl+c or SIGTERM end the waiting."""
     settings = load_settings(os.environ)
-    former = signal.signal(signal.SIGTERM, _terminated)
+    with _heeding_signals(), logs.kept(settings.log_file) as log, asyncio.Runner() as runner:
+        service = open_service(settings, actor())
+        try:
+            if service.first_start_notice:
+                note(service.first_start_notice)
+            yield Conversation(service, runner)
+        except Exception as error:
+            if log.written:
+                error.add_note(f"Details are in {log.path}")
+            raise
+        finally:
+            runner.run(service.aclose())
+
+
+@contextlib.contextmanager
+def _heeding_signals() -> Iterator[None]:
+    """A signal that comes just before the waiting for a line begins would be heeded only once a key is pressed.
+
+    So the waiting is interrupted now and then, which a person does not notice.
+    """
+    former = signal.signal(signal.SIGTERM, _terminated), signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, _NOW_AND_THEN, _NOW_AND_THEN)
     try:
-        with logs.kept(settings.log_file) as log, asyncio.Runner() as runner:
-            service = open_service(settings, actor())
-            try:
-                if service.first_start_notice:
-                    note(service.first_start_notice)
-                yield Conversation(service, runner)
-            except Exception as error:
-                if log.written:
-                    error.add_note(f"Details are in {log.path}")
-                raise
-            finally:
-                runner.run(service.aclose())
+        yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGTERM, former[0])
+        signal.signal(signal.SIGALRM, former[1])
 
 
 async def _cancelled_by_term(work: Awaitable[T]) -> T:

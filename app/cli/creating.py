@@ -16,11 +16,12 @@ from app.service import Service
 
 _MARKS = {"passed": "ok  ", "warning": "warn", "failed": "FAIL"}
 _NO_ROTATION = "No rotation was created."
-_CREATE, _CHANGE, _LOOK, _LEAVE = "create", "change", "look", "leave"
+_CREATE, _CHANGE, _LOOK, _PREPARE, _LEAVE = "create", "change", "look", "prepare", "leave"
 _ANSWERS = (
     ("create it", _CREATE),
     ("change an answer", _CHANGE),
     ("look once more whether it can work", _LOOK),
+    ("show the script that makes what is missing, and run it if you like", _PREPARE),
     ("leave; nothing is created", _LEAVE),
 )
 
@@ -81,10 +82,13 @@ def _decided(talk: Conversation, facts: Facts, answers: Answers) -> str:
     while True:
         failed = _preflight(talk, facts, answers)
         note("")
-        offered = tuple(each for each in _ANSWERS if not (failed and each[1] == _CREATE))
+        hidden = {*([_CREATE] if failed else []), *([] if facts.kind.preparable else [_PREPARE])}
+        offered = tuple(each for each in _ANSWERS if each[1] not in hidden)
         default = _LOOK if failed else ""
         decided = ask(Question("", "What now", options=offered, default=default, required=True))
-        if decided == _LOOK:
+        if decided == _PREPARE:
+            _prepare(talk, facts, answers)
+        if decided in (_LOOK, _PREPARE):
             continue
         if decided == _CREATE and not agreed(f"Create {answers['name']} now", default=None):
             continue
@@ -112,6 +116,29 @@ def _review(talk: Conversation, facts: Facts, answers: Answers) -> None:
     note("\nThe same without questions")
     for line in command_of(facts.kind, body).splitlines():
         note(clean(f"  {line}"))
+
+
+def _prepare(talk: Conversation, facts: Facts, answers: Answers) -> None:
+    """Show the script, and run it through the connection when a person agrees."""
+    body = body_of(facts.kind, answers)
+    view = talk.wait(lambda service: service.connections.view(body["connectionId"]))
+    script = talk.service.creation.preparation(facts.kind.type, body["parameters"], view.settings)
+    assert script is not None
+    for line in script.text.splitlines():
+        note(clean(line))
+    if not agreed(f"Run it now as {view.summary}, all of it or nothing", default=False):
+        return
+    try:
+        talk.wait(lambda service: service.creation.prepare(facts.kind.type, body["parameters"], view.name))
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        say(f"It did not go through: {known.message}")
+        for line in known.remedy.splitlines():
+            note(clean(f"  {line}"))
+    else:
+        note("Done.")
 
 
 def _preflight(talk: Conversation, facts: Facts, answers: Answers) -> bool:

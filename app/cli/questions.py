@@ -11,6 +11,7 @@ from app.views import RotationDetail
 
 if TYPE_CHECKING:
     from app.operations.backup import Ready
+    from providers.base import Preparation
 
 
 def confirm_deletion(detail: RotationDetail, *, revoke: bool, delete_secrets: bool) -> bool:
@@ -76,6 +77,21 @@ def confirm_restore(checked: Ready, file: str) -> bool:
     note(clean(f"This puts {checked.contents.rotations} rotations from {file} into {checked.location}{until}."))
     note("What was rotated since then is not in it: the loop tries all credentials, and says which no longer log in.")
     note(clean(f"  What is there now, if anything, is kept in {checked.kept}"))
+    sys.stderr.write("Type yes to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
+def confirm_preparation(script: Preparation, who: str) -> bool:
+    """Show a script, and whether it may run. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            "Running the script asks for a yes, and this is no terminal.",
+            remedy="Nothing was run. Add --yes to run it without the question.",
+        )
+    for line in script.text.splitlines():
+        note(clean(line))
+    note(clean(f"This runs now as {who}, in one transaction: all of it, or nothing."))
     sys.stderr.write("Type yes to go on: ")
     sys.stderr.flush()
     return sys.stdin.readline().strip() == "yes"

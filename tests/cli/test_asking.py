@@ -168,3 +168,20 @@ def test_an_unknown_type_is_told_before_any_question(ready: Path) -> None:
     with Talk("rotations", "create", "nonsense") as talk:
         talk.hear("nonsense")
         assert talk.wait() == 2
+
+
+def test_users_that_are_missing_are_made_on_the_way(connected: Ground) -> None:
+    users = [connected.pg.role_name(f"made_{n}") for n in (1, 2)]
+    with Talk("rotations", "create", "postgres-credentials") as talk:
+        talk.answers(("Connection [my-pg-connection]: ", ""), ("in days [30]: ", ""), ("in UTC [00:00]: ", ""))
+        talk.answers(("[Y/n]: ", ""), ("in use [warn]: ", ""), ("First username: ", users[0]))
+        talk.answers(("Second username: ", users[1]), ("[y/N]: ", ""), ("Project [default]: ", ""))
+        talk.answers(("Environment [dev]: ", ""), ("Path [/]: ", ""), ("_USERNAME]: ", ""), ("_PASSWORD]: ", ""))
+        talk.answers(("Name: ", "made"), ("Description (optional): ", ""))
+        asked = talk.answer("What now [look]: ", "prepare")
+        assert "FAIL" in asked
+        assert "create it" not in asked
+        assert "CREATE ROLE" in talk.answer("all of it or nothing [y/N]: ", "y")
+        talk.answers(("What now: ", "create"), ("Create made now [y/n]: ", "y"))
+        assert talk.wait() == 0
+    assert done("rotations", "check", "made").code == 0

@@ -25,6 +25,13 @@ line.
   keyturn rotations edit billing --set parameters.passwordRequirements.length=64
   keyturn rotations edit billing --guard wait --guard-wait-hours 12
   echo '{"rotationInterval": 14}' | keyturn rotations edit billing --file -"""
+_PREPARE_HELP = """\
+For PostgreSQL: SQL that creates both users, with one owner role in common, so
+that tables made by one of them belong to both. What exists already is left
+alone. Without --run it is printed, for you or your administrator."""
+_PREPARE_EXAMPLE = """\
+prepare postgres-credentials --connection billing-db \\
+    --set username1=billing_1 --set username2=billing_2"""
 _GUARD_HELP = """\
 What a run does while somebody still uses the credential that it is about to
 replace. warn: it names them and goes on. wait: it is put off, at most so many
@@ -45,6 +52,7 @@ Exit code 1 when something is left open."""
 
 def add(verbs: Subparsers) -> None:
     _create(verbs)
+    _prepare(verbs)
     every = _verb(verbs, "list", "all rotations and how they are", "list --project default")
     every.set_defaults(handler="rotations:show_all")
     every.add_argument("--project", metavar="P", help="only those of this project (id or slug)")
@@ -77,6 +85,19 @@ def _create(verbs: Subparsers) -> None:
     create = _verb(verbs, "create", about, "create postgres-credentials --file body.json", _CREATE_HELP)
     create.add_argument("type", metavar="TYPE", help="such as postgres-credentials or aws-iam-user-secret")
     file(create, "it asks")
+
+
+def _prepare(verbs: Subparsers) -> None:
+    about = "the script that makes what is to be rotated, to read or to run"
+    prepare = _verb(verbs, "prepare", about, _PREPARE_EXAMPLE, _PREPARE_HELP)
+    prepare.set_defaults(handler="preparing:prepare")
+    prepare.add_argument("type", metavar="TYPE", help="such as postgres-credentials")
+    prepare.add_argument("--connection", metavar="NAME", required=True, help="connection, by name or id")
+    prepare.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the rotation to be"
+    )
+    prepare.add_argument("--run", action="store_true", help="run it through the connection, all or nothing")
+    prepare.add_argument("--yes", action="store_true", help="don't ask before it runs")
 
 
 def _edit(verbs: Subparsers) -> None:
