@@ -225,16 +225,17 @@ def _tell_published(tx: Tx, p: Publication, changed: Sequence[str]) -> None:
         rotation_id=p.rotation.id,
         message=f"slot {p.attempt.slot} published",
     )
-    outbox.tell(
-        tx,
-        outbox.PUBLISHED,
-        p.rotation,
-        at=p.now,
-        actor=p.attempt.actor,
-        message=f"slot {p.attempt.slot} published",
-        changed=changed,
-        trigger=p.attempt.trigger,
-    )
+    if changed:
+        outbox.tell(
+            tx,
+            outbox.PUBLISHED,
+            p.rotation,
+            at=p.now,
+            actor=p.attempt.actor,
+            message=f"slot {p.attempt.slot} published",
+            changed=changed,
+            trigger=p.attempt.trigger,
+        )
 
 
 def _published(p: Publication) -> dict[str, Any]:
