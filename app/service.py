@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.notify.dispatcher import Dispatcher
+from app.operations.ahead import write_ahead
 from app.operations.catalog import Catalog
 from app.operations.connections import Connections
 from app.operations.context import Context
@@ -114,7 +115,15 @@ def open_service(
     )
     targets = Targets()
     owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
-    engine = Engine(store, targets, now, owner, settings.lease_seconds, source)
+    engine = Engine(
+        store,
+        targets,
+        now,
+        owner,
+        settings.lease_seconds,
+        source,
+        ahead=lambda rotation_id: write_ahead(context, rotation_id),
+    )
     context = Context(store, engine, targets, now, source, actor)
     return Service(
         catalog=Catalog(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -39,6 +40,11 @@ def find(tx: Tx, id_or_name: str) -> TargetFile | None:
     """An id wins over a name that looks like it."""
     query = select(TargetFile).where((col(TargetFile.id) == id_or_name) | (col(TargetFile.name) == id_or_name))
     return min(tx.session.exec(query), key=lambda row: row.id != id_or_name, default=None)
+
+
+def of_rotation(tx: Tx, rotation_id: str, kinds: Collection[str]) -> list[TargetFile]:
+    query = select(TargetFile).where(TargetFile.rotation_id == rotation_id, col(TargetFile.kind).in_(kinds))
+    return list(tx.session.exec(query))
 
 
 def genuine(tx: Tx, row: TargetFile) -> bool:

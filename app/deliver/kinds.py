@@ -21,13 +21,15 @@ Raises KeyturnError for what the kind cannot hold."""
 class Kind:
     """`type`: the rotation type that it is for; empty: any rotation, and any folder.
 
-    `shared`: other entries of the file are left as they are. `options`: names of those that it knows.
+    `shared`: other entries of the file are left as they are. `options`: names of those that it knows. `ahead`: it is
+    read together with a name from elsewhere, so a new credential stands in it before that is published.
     """
 
     render: Render
     type: str = ""
     shared: bool = False
     options: tuple[str, ...] = ()
+    ahead: bool = False
 
 
 def _format(name: str) -> Render:
@@ -39,9 +41,9 @@ KINDS: Mapping[str, Kind] = {
     "json": Kind(_format("json")),
     "yaml": Kind(_format("yaml")),
     "shell": Kind(_format("shell")),
-    "pgpass": Kind(postgres_files.pgpass, POSTGRES),
+    "pgpass": Kind(postgres_files.pgpass, POSTGRES, ahead=True),
     "pg-service": Kind(postgres_files.service, POSTGRES, shared=True, options=("service",)),
-    "pgbouncer-userlist": Kind(postgres_files.userlist, POSTGRES, options=("plain",)),
+    "pgbouncer-userlist": Kind(postgres_files.userlist, POSTGRES, options=("plain",), ahead=True),
     "aws-credentials": Kind(aws_files.credentials, AWS, shared=True, options=("profile",)),
     "template": Kind(template.rendered, options=("template",)),
 }

@@ -20,7 +20,7 @@ def pgpass(source: Source, options: Mapping[str, Any], before: str) -> str:
     server = source.server
     place = (str(server["host"]), str(server["port"]), str(server["database"]))
     lines = []
-    for held in source.credentials:
+    for held in _accepted(source):
         fields = (*place, held["username"], held["password"])
         _refuse_line_ends(fields, "a password file")
         lines.append(":".join(re.sub(r"([\\:])", r"\\\1", field) for field in fields) + "\n")
@@ -48,7 +48,7 @@ def userlist(source: Source, options: Mapping[str, Any], before: str) -> str:
     """
     known = {_bare(user): _bare(secret) for user, secret in _ENTRY.findall(before)}
     lines = []
-    for held in source.credentials:
+    for held in _accepted(source):
         user, password = held["username"], held["password"]
         _refuse_line_ends((user, password), "a user list")
         secret = known.get(user, "")
@@ -58,6 +58,17 @@ def userlist(source: Source, options: Mapping[str, Any], before: str) -> str:
             secret = verifier(password)
         lines.append(f'"{_doubled(user)}" "{_doubled(secret)}"\n')
     return "".join(lines)
+
+
+def _accepted(source: Source) -> list[Mapping[str, str]]:
+    """What the server lets in, one for each user, by name, so that a publication changes nothing any more.
+
+    Of two passwords the later one holds.
+    """
+    found = {held["username"]: held for held in (*source.credentials, *source.coming)}
+    for held in source.former:
+        found.setdefault(held["username"], held)
+    return [found[user] for user in sorted(found)]
 
 
 def _refuse_line_ends(fields: tuple[str, ...], where: str) -> None:

@@ -61,12 +61,19 @@ def differs(wanted: Wanted, source: Source) -> bool:
     return found is None or not found.fits(_content(wanted, source, found), rights_of(wanted))
 
 
-def bring_up(wanted: Wanted, source: Source, before_change: Callable[[], None]) -> bool:
-    """Make the file as it should be; whether it was not. Raises KeyturnError, and the file is as it was then."""
+def bring_up(
+    wanted: Wanted, source: Source, before_change: Callable[[], None], latest: Callable[[], Source] | None = None
+) -> bool:
+    """Make the file as it should be; whether it was not. Raises KeyturnError, and the file is as it was then.
+
+    `latest` reads the source anew. It is asked while nobody else may write: who has waited must not undo newer work.
+    """
     rights = rights_of(wanted)
     with files.folder_of(wanted.file) as folder:
         found = files.read(wanted.file, folder)
         content = _content(wanted, source, found)
+        if latest is not None and not (found is not None and found.fits(content, rights)):
+            content = _content(wanted, latest(), found)
         if found is not None and found.fits(content, rights):
             return False
         before_change()

@@ -16,7 +16,7 @@ from app.deliver.target import TargetView, Wanted
 from app.errors import KeyturnError, NotFound, UsageError
 from app.operations.context import Context, folder_by, place_text, rotation_by
 from app.views import Place
-from store import connections, events, projects, rotations, secrets, target_files
+from store import connections, events, jobs, projects, rotations, secrets, target_files
 from store.database import Tx
 from store.tables import TargetFile
 
@@ -109,7 +109,9 @@ def bring_up(
             context.store.write(lambda tx: target_files.note(tx, row.id, reload_due=True))
 
     try:
-        changed = target.bring_up(wanted, source, before_change)
+        changed = target.bring_up(
+            wanted, source, before_change, lambda: context.store.read(lambda tx: source_of(tx, row))
+        )
         telling_now = has_program and (changed or (row.reload_due and tell_again))
         if telling_now:
             target.tell(wanted, source, stopping)
@@ -156,7 +158,17 @@ def _source(tx: Tx, row: TargetFile) -> Source:
     # Before the first publication there may be one slot, which nobody may use yet.
     credentials = tuple(rotations.credential_values(tx, held[slot]) for slot in slots) if values else ()
     connection = connections.get(tx, rotation.connection_id)
-    return Source(values, credentials, dict(connection.settings) if connection else {})
+    server = dict(connection.settings) if connection else {}
+    if not (credentials and KINDS[row.kind].ahead):
+        return Source(values, credentials, server)
+    pending = [jobs.opened(tx, attempt) for attempt in rotations.unfinished(tx, rotation.id)]
+    return Source(
+        values,
+        credentials,
+        server,
+        coming=tuple(one.issued.values for one in pending if one.issued and one.row.state == "open"),
+        former=tuple(one.previous.values for one in pending if one.previous and one.row.state == "retiring"),
+    )
 
 
 def wanted_of(row: TargetFile) -> Wanted:

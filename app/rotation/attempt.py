@@ -264,6 +264,8 @@ class AttemptRun:
                 release=self.last and previous is None,
             )
             await self._recorded()
+            if self.active:
+                await self.around.ahead(rotation.id)
             await self._record("publish", lambda tx: _dying(journal.publish(tx, self._lease, publication)))
             self.around.held.returned = publication.release
         if previous is not None and not handed_over:

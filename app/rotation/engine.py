@@ -24,6 +24,7 @@ from app.rotation.planning import Begun, Planner
 from app.rotation.redact import redact
 from app.rotation.retirement import retire
 from app.rotation.surroundings import (
+    Ahead,
     Clock,
     Listener,
     Surroundings,
@@ -52,6 +53,10 @@ def nobody(progress: Progress) -> None:
     """The listener of those who don't watch."""
 
 
+async def nothing_ahead(rotation_id: str) -> None:
+    """Where nothing waits for a publication."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """What every attempt needs. `owner` names this process in leases; `lease_seconds` is how long a dead one blocks."""
@@ -62,6 +67,7 @@ class Engine:
     owner: str
     lease_seconds: float = 30.0
     random: random.Random = field(default_factory=random.SystemRandom)
+    ahead: Ahead = nothing_ahead
 
     def claim_in(self, tx: Tx, rotation_id: str) -> Lease:
         """Raises LeaseBusy."""
@@ -351,6 +357,7 @@ class Work:
             provider=provider_of(job.rotation.type),
             target=await engine.targets.get(job.connection, job.connection_secrets),
             listener=self.listener,
+            ahead=engine.ahead,
             force=self.force or job.rotation.emergency_since is not None,
         )
 

@@ -6,7 +6,7 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,9 @@ from store.tables import Attempt
 
 Clock = Callable[[], datetime]
 Listener = Callable[[Progress], None]
+Ahead = Callable[[str], Awaitable[None]]
+"""Awaited with a rotation's id before its new credential is published; raises nothing, and takes a few seconds at most.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Surroundings:
     provider: Provider
     target: Target
     listener: Listener
+    ahead: Ahead
     force: bool = False
     """A person insists: the guard warns instead of waiting."""
 

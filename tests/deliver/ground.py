@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from sqlmodel import select
 
+from app.deliver import quick
+from app.views import Place
 from store import projects
 from store.database import Tx
 from store.tables import Secret, SecretVersion
@@ -32,6 +34,13 @@ def publish(values: dict[str, str], path: str = "/") -> None:
             )
 
     with_service(lambda service: service.store.write(act))
+
+
+def published() -> tuple[str, str]:
+    """Username and password at one moment, of a rotation of `Ground`, read as `keyturn run` does."""
+    values = quick.values(Place("default", "dev", "/"))
+    assert values is not None
+    return values["POSTGRES_DB_USERNAME"], values["POSTGRES_DB_PASSWORD"]
 
 
 def withdraw(name: str) -> None:
