@@ -23,7 +23,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Raises SystemExit, with 2 for wrong usage, after saying what is wrong."""
     words, program = _split(words)
     parser = whole_parser(_command(words))
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        parser.refuse_unknown(words, unknown)
     if getattr(args, "program", None) is not None:
         args.program = [*args.program, *(program if not args.program else ["--", *program] if program else [])]
         if not args.program:

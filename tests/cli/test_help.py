@@ -82,3 +82,23 @@ def test_the_examples_that_only_look_work(connected: Ground, tmp_path: Path) -> 
             assert ran.code == 0, f"{shlex.join(words)}: {ran.said}"
             tried += 1
     assert tried > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rotatoins list", "invalid command: 'rotatoins'. Did you mean rotations?"),
+        ("rotations lst", "invalid command: 'lst'. Did you mean list?"),
+        ("xyz", "invalid command: 'xyz'. Choose from: demo, drill, connections, "),
+        ("rotations edit x --intervall 3", "unrecognized arguments: --intervall 3. Did you mean --interval?"),
+        ("secrets export --format jsn", "invalid choice: 'jsn'. Did you mean json?"),
+        ("secrets list --zzz", "unrecognized arguments: --zzz\n"),
+        ("events --folow", "Did you mean --follow?"),
+    ],
+)
+def test_who_mistypes_is_told_what_is_near(home: Path, words: str, said: str) -> None:
+    ran = keyturn(*words.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert "usage: keyturn" in ran.err
+    assert not home.exists()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.cli import output
 
@@ -19,12 +20,39 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, but with the nearest choice instead of a wall of them."""
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        what = "command" if isinstance(action, argparse._SubParsersAction) else "choice"
+        raise argparse.ArgumentError(action, f"invalid {what}: {value!r}. {_nearest(str(value), known)}")
+
+    def refuse_unknown(self, words: Sequence[str], unknown: Sequence[str]) -> NoReturn:
+        """Say which words nobody knows, and the nearest flag of the command that was typed. Exits with 2."""
+        parser: argparse.ArgumentParser = self
+        for word in words:
+            inner = next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
+            parser = inner.get(word, parser)
+        flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
+        near = [_nearest(word.partition("=")[0], flags, "") for word in unknown if word.startswith("--")]
+        parser.error(". ".join([f"unrecognized arguments: {' '.join(unknown)}", *(text for text in near if text)]))
+
     def _print_message(self, message: str, file: Any = None) -> None:
         """As everything else is printed: argparse itself swallows a full disk and a reader that went away."""
         if file is sys.stdout:
             output.out(message)
         else:
             output.note(message.rstrip("\n"))
+
+
+def _nearest(word: str, known: Sequence[str], otherwise: str | None = None) -> str:
+    """`otherwise`: what is said when nothing is near; all that there is by default."""
+    import difflib
+
+    if near := difflib.get_close_matches(word, known, 1):
+        return f"Did you mean {near[0]}?"
+    return f"Choose from: {', '.join(known)}" if otherwise is None else otherwise
 
 
 def group(commands: Subparsers, name: str, about: str, example: str = "list") -> Subparsers:
