@@ -1,4 +1,4 @@
-"""Words, glyphs and times."""
+"""Words, glyphs, times and colours."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from rich.cells import cell_len
 from textual.app import App
+from textual.color import Color
 
 from app.views import Status
 from screens import look
 from screens.ascii import ascii_of
-from screens.theme import ANSI, DARK, default_theme, themes
+from screens.theme import ANSI, DARK, LIGHT, default_theme, themes
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -133,3 +134,31 @@ async def test_every_theme_draws(name: str) -> None:
         app.theme = name
         await pilot.pause()
         assert app.theme == name
+
+
+def contrast(text: Color, ground: Color) -> float:
+    """As the guidelines for web pages count it (WCAG 2): from 1 to 21."""
+
+    def luminance(color: Color) -> float:
+        shares = (value / 255 for value in (color.r, color.g, color.b))
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(ground.blend(text.with_alpha(1), text.a)), luminance(ground)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", [DARK, LIGHT])
+def test_all_text_can_be_read(name: str) -> None:
+    assert contrast(Color.parse("#000"), Color.parse("#fff")) == pytest.approx(21)
+    (chosen,) = [each for each in themes() if each.name == name]
+    known = chosen.to_color_system().generate() | chosen.variables
+    said = {style.removeprefix("$") for style in look.STYLES.values()} | {"foreground", "primary", "text-primary"}
+    for ground in ("background", "surface", "panel"):
+        below = Color.parse(known[ground])
+        for text in sorted(said | {"footer-key-foreground"}):
+            assert contrast(Color.parse(known[text]), below) >= 4.5, f"{text} on {ground}"
+        hints = below.get_contrast_text(float(known["text-muted"].removeprefix("auto ").removesuffix("%")) / 100)
+        assert contrast(hints, below) >= 4.5, f"text-muted on {ground}"
+    for text, ground in [("block-cursor-foreground", "block-cursor-background"), ("background", "primary")]:
+        assert contrast(Color.parse(known[text]), Color.parse(known[ground])) >= 4.5, f"{text} on {ground}"
