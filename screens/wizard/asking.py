@@ -123,7 +123,7 @@ class Asking(FormScreen[str | None]):
 
     async def _begin(self) -> None:
         await self._learn()
-        await self._advance(self._at, await self._problems())
+        await self._advance(self._at, await self._weighed())
 
     def _keep(self) -> None:
         if self._stage in (Stage.ASKING, Stage.REVIEWING):
@@ -199,6 +199,12 @@ class Asking(FormScreen[str | None]):
         found = await self._service.creation.problems(self._draft.type, self._body())
         return [*mistakes(self._draft, self._service.context.clock()), *((p.field, p.message) for p in found)]
 
+    async def _weighed(self) -> Problems:
+        """The same, and the step bar tells which steps are not complete."""
+        found = await self._problems()
+        self._bar.mark(at for at, step in enumerate(FORMS) if own(step, found))
+        return found
+
     @on(Form.Changed)
     def _changed(self, event: Form.Changed) -> None:
         event.stop()
@@ -230,7 +236,7 @@ class Asking(FormScreen[str | None]):
         with self.telling():
             self._collect()
             revision, at = self._draft.revision, self._at
-            found = await self._problems()
+            found = await self._weighed()
             if (revision, at, self._stage) == (self._draft.revision, self._at, Stage.ASKING):
                 left = [field for field in self.form.fields if field.key in self._judged]
                 said = frozenset(field.key for field in left if field.error or self._draft.text(field.key))
@@ -267,7 +273,7 @@ class Asking(FormScreen[str | None]):
             return
         if self._at == 0:
             self._take_type()
-        found = await self._problems()
+        found = await self._weighed()
         if mine := own(FORMS[self._at], found):
             self.complain(mine)
         else:
@@ -290,7 +296,8 @@ class Asking(FormScreen[str | None]):
         await self._show(target)
 
     async def _go_back(self) -> None:
-        if self._returning and not (found := await self._problems()):
+        found = await self._weighed()
+        if self._returning and not found:
             await self._advance(REVIEW, found)
         elif self._at > 0:
             await self._show(self._at - 1)
@@ -308,7 +315,7 @@ class Asking(FormScreen[str | None]):
         else:
             if self._at == 0:
                 self._take_type()
-            await self._advance(at, await self._problems())
+            await self._advance(at, await self._weighed())
 
 
 def own(step: steps.Step, found: Problems) -> Problems:

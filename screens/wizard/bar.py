@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from screens.look import BUSY, GOOD, MUTED, STYLES, glyphs
+from screens.look import BUSY, GOOD, MUTED, STYLES, WARN, glyphs
 
 
 class StepBar(Widget):
@@ -27,6 +27,14 @@ class StepBar(Widget):
         self._titles = [title if at == 0 else f"{at} {title}" for at, title in enumerate(titles)]
         self._at = 0
         self._reached = 0
+        self._unfinished: frozenset[int] = frozenset()
+
+    def mark(self, unfinished: Iterable[int]) -> None:
+        """Which steps need another look: these do not count as done."""
+        marked = frozenset(unfinished)
+        if marked != self._unfinished:
+            self._unfinished = marked
+            self.refresh()
 
     def show(self, at: int) -> None:
         """Earlier steps, and later ones that were reached once, are done."""
@@ -44,6 +52,8 @@ class StepBar(Widget):
         for at, title in enumerate(self._titles):
             if at == self._at:
                 parts.append(Content.assemble((f"{glyphs().active} ", STYLES[BUSY]), (title, "bold")))
+            elif at <= self._reached and at in self._unfinished:
+                parts.append(Content.assemble((f"{glyphs().warning} ", STYLES[WARN]), title))
             elif at < self._reached:
                 parts.append(Content.assemble((f"{glyphs().healthy} ", STYLES[GOOD]), title))
             else:

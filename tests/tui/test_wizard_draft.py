@@ -143,6 +143,7 @@ async def test_back_and_forth_loses_nothing(pg: Database) -> None:
         await fill(walk, "Password", "not/valid")
         await press(walk, "escape")
         await step(walk, PARAMETERS)
+        await walk.sees("✓ 1 Connection", "! 3 Mapping")
         await press(walk, "ctrl+n")
         await step(walk, MAPPING)
         await field(walk, "Password")
@@ -150,6 +151,7 @@ async def test_back_and_forth_loses_nothing(pg: Database) -> None:
         await fill(walk, "Password", "VALID")
         await press(walk, "ctrl+n")
         await step(walk, DETAILS)
+        await walk.sees("✓ 3 Mapping")
         for at in (MAPPING, PARAMETERS, CONNECTION, 0):
             await press(walk, "escape")
             await step(walk, at)
