@@ -66,8 +66,8 @@ class Service:
         if not self.store.created:
             return ""
         return (
-            f"Created the store {self.store.location}.\nIts key is in {self.store.key_source.text}: back up both. "
-            "Without the key a backup of the data is worthless."
+            f"Created the store {self.store.location}.\nIts key is in {self.store.key_source.text}.\n"
+            "Back up both: without the key a backup of the data is worthless."
         )
 
     def scheduler(

@@ -49,10 +49,13 @@ async def test_a_walk_in_a_real_terminal(pg: Database, size: tuple[int, int]) ->
     assert (await row_of(rotation_id)).active_identity == second
 
 
-def test_the_first_start_says_where_key_and_data_are() -> None:
+def test_the_first_start_says_where_key_and_data_are(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYTURN_HOME", str(tmp_path_factory.mktemp("k")))  # so short that no line ends within a name
     code = "import os, sys\nfrom app.settings import load_settings\nfrom app.tui import run_tui\n"
     with Tty(f"{code}sys.exit(run_tui(load_settings(os.environ)))") as tty:
-        tty.sees("Welcome to Keyturn", "keyturn.db", "keyturn.key", "back up both", "Any key goes on.")
+        tty.sees("Welcome to Keyturn", "keyturn.db", "keyturn.key", "Back up both", "Any key goes on.")
         tty.press("x")
         tty.sees("No rotations yet.")
         tty.press("ctrl+q")
