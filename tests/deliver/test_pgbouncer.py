@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -57,7 +58,12 @@ class Pooler:
         file.write_text("\n".join(lines) + "\n")
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen([str(BINARY), str(file)], stdout=log, stderr=log)
-        until(lambda: (self.folder / f".s.PGSQL.{PORT}").exists())
+        until(self.answers)
+
+    def answers(self) -> bool:
+        """The socket is there a moment before anybody listens."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / f".s.PGSQL.{PORT}")) == 0
 
     def login(self, user: str, password: str) -> str:
         """What the server answers to somebody who comes this way; what refused him is raised."""
