@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from app.doctor import files, storage, work
+from app.doctor import delivery, files, storage, work
 from app.service import Service, key_places, open_service
 from app.settings import Settings
 from providers.base import Check
@@ -72,6 +72,7 @@ async def _inside(service: Service, deadline: float) -> list[Check]:
             ),
             look(lambda tx: work.rotations_of(tx, context.clock())),
             look(work.leases),
+            look(lambda tx: [*delivery.files(tx), *delivery.hooks(tx, context.clock())]),
             work.connections(context, deadline),
         )
         return [check for checks in found for check in checks]

@@ -17,12 +17,13 @@ import pytest
 from app.doctor import files, storage
 from app.service import open_service
 from app.settings import load_settings
-from store import connections, events, rotations
+from store import connections, events, hooks, rotations
 from store.database import Tx
 from store.keyring import create_key_file
-from store.tables import Rotation
+from store.tables import Delivery, Hook, Rotation
 from tests.cli.ground import Ground, done, keyturn, with_service
 from tests.conftest import Database
+from tests.deliver.ground import publish
 from tests.store.conftest import postgresql_url
 from tests.store.ground import add_rotation, new_attempt
 
@@ -215,6 +216,40 @@ def test_rotations_that_need_somebody_have_a_line_each(ready: Path) -> None:
     assert f"{gone} died while it worked on orphan; it runs out in" in found["leases"][1]
     assert "slow" not in found["leases"][1]
     assert found["connection for-well"][0] == "failed"  # of a provider that is not installed, and hides no other
+
+
+def test_what_could_not_be_delivered_is_told(ready: Path, tmp_path: Path) -> None:
+    publish({"A": "one"})
+    well, ill = tmp_path / "well", tmp_path / "ill"
+    for file in (well, ill):
+        done("targets", "add", file.name, "--kind", "dotenv", "--file", str(file))
+    now = datetime.now(UTC)
+
+    def hook(tx: Tx, name: str, **state: Any) -> None:
+        row = hooks.add(tx, Hook(id=name, name=name, kind="command", events=[], shown="true", created_at=now), {})
+        fields: dict[str, Any] = {"rotation_id": "r", "event": "published", "event_id": name, "at": now}
+        tx.session.add(Delivery(hook_id=row.id, since=now, due_at=now, **fields, **state))
+
+    def fill(tx: Tx) -> None:
+        hook(tx, "well", state="done", finished_at=now)
+        hook(tx, "long ago", state="given up", finished_at=now - timedelta(days=8))
+        hook(tx, "unheard", state="given up", finished_at=now, answer="exit code 3")
+        hook(tx, "trying", answer="HTTP 500")
+
+    change(fill)
+    ill.unlink()
+    ill.mkdir()
+    assert keyturn("targets", "render").code == 1
+    found = examined(code=1)
+    assert found["targets"][:2] == ("passed", "1 of 2 are as they should be")
+    assert found["target ill"][0] == "failed"
+    assert f"{ill} is a directory." in found["target ill"][1]
+    assert "keyturn targets render ill" in found["target ill"][2]
+    assert found["hook unheard"][0] == "failed"
+    assert found["hook unheard"][1].endswith("UTC: exit code 3")
+    assert "keyturn deliveries retry 3" in found["hook unheard"][2]
+    assert found["hook trying"][:2] == ("warning", "1 delivery was waiting to be tried again: HTTP 500")
+    assert not {"target well", "hook well", "hook long ago"} & found.keys()
 
 
 def test_a_target_that_hangs_delays_no_other(connected: Ground) -> None:
