@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select, text, update
 from sqlmodel import col
 
-from store import backup, engines, events, health, rekey, setup
+from store import backup, engines, events, health, rekey, setup, users
 from store.database import Tx, open_store
 from store.errors import KeyMissing, StoreError, StoreInUse, StoreUnavailable
 from store.failures import translated
@@ -146,7 +145,7 @@ def alone_in(live: Path) -> Iterator[sqlite3.Connection]:
             if code != sqlite3.SQLITE_BUSY:
                 with translated(str(live)):
                     raise
-            raise _in_use(str(live), _users_of(live)) from None
+            raise _in_use(str(live), users.of_file(live)) from None
         yield connection
     finally:
         connection.close()
@@ -188,30 +187,8 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
 
 
 def _refuse_others(connection: Connection, location: str) -> None:
-    connection.execute(text("SELECT pg_stat_clear_snapshot()"))
-    rows = connection.execute(
-        text(
-            "SELECT pid, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'keyturn' AND pid <> pg_backend_pid()"
-        )
-    )
-    if others := [f"session {pid} from {where}" for pid, where in rows]:
+    if others := users.of_server(connection):
         raise _in_use(location, others)
-
-
-def _users_of(file: Path) -> list[str]:
-    """The processes that have it open, as far as this user may see that."""
-    status = file.stat()
-    found = []
-    for process in (one for one in Path("/proc").glob("[0-9]*") if one.name != str(os.getpid())):
-        try:
-            opened = [entry.stat() for entry in (process / "fd").iterdir() if entry.exists()]
-            name = (process / "comm").read_text().strip()
-        except OSError:
-            continue
-        if any((one.st_dev, one.st_ino) == (status.st_dev, status.st_ino) for one in opened):
-            found.append(f"process {process.name} ({name})")
-    return found
 
 
 def _in_use(location: str, users: list[str]) -> StoreInUse:

@@ -21,6 +21,8 @@ from app.service import Service, open_service
 from app.settings import Settings
 from app.settings.model import Declared
 from app.views import Progress
+from store import users
+from store.errors import StoreError
 
 ACTOR = "scheduler"
 
@@ -46,6 +48,7 @@ async def until_stopped(settings: Settings, declared: Declared, flags: Mapping[s
     hung_up = asyncio.Event()
     stopping.listen(hung_up.set)
     async with _service(settings, declared, once=False) as service:
+        _tell_others(service)
         watching = Watching(service, pulse)
         scheduler = _scheduler(service, declared, Names(), watching)
         scheduler.on_turn = pulse.turn
@@ -67,6 +70,17 @@ async def _service(settings: Settings, declared: Declared, *, once: bool) -> Asy
     finally:
         await service.aclose()
         tell("stopped")
+
+
+def _tell_others(service: Service) -> None:
+    """Nobody should take a second loop for a mistake. Those that run already are not told."""
+    try:
+        others = users.others(service.store)
+    except (StoreError, OSError):
+        return  # the loop says so by itself
+    if others:
+        fine = "another loop or terminal interface may work on this store, that is fine: each due rotation runs once"
+        tell("not alone", others=", ".join(others), message=fine)
 
 
 def _scheduler(service: Service, declared: Declared, names: Names, watching: Watching | None = None) -> Scheduler:

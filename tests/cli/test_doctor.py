@@ -226,7 +226,8 @@ def test_what_could_not_be_delivered_is_told(ready: Path, tmp_path: Path) -> Non
     now = datetime.now(UTC)
 
     def hook(tx: Tx, name: str, **state: Any) -> None:
-        row = hooks.add(tx, Hook(id=name, name=name, kind="command", events=[], shown="true", created_at=now), {})
+        row = Hook(id=name, name=name, kind="command", shown="true", created_at=now, sealed_action=b"")
+        hooks.add(tx, row, {})
         fields: dict[str, Any] = {"rotation_id": "r", "event": "published", "event_id": name, "at": now}
         tx.session.add(Delivery(hook_id=row.id, since=now, due_at=now, **fields, **state))
 
