@@ -104,6 +104,6 @@ def test_the_folder_belongs_to_one_writer_at_a_time(tmp_path: Path, monkeypatch:
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:
-        file.truncate(1 << 40)
+        file.truncate(2 << 20)
     with files.folder_of(path) as folder, pytest.raises(FileTrouble, match="larger than 1 MiB"):
         files.read(path, folder)

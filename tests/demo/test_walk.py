@@ -145,11 +145,14 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_a_server_that_does_not_start_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # As deep as a real one: where it cannot be reached, the folder above it is copied.
+    binaries = tmp_path / "package" / "installation" / "bin"
+    binaries.mkdir(parents=True)
     for name in ("initdb", "postgres"):
-        program = tmp_path / name
+        program = binaries / name
         program.write_text("#!/bin/sh\necho broken >&2; exit 3\n")
         program.chmod(0o755)
-    monkeypatch.setattr(server, "find_binaries", lambda version: tmp_path)
+    monkeypatch.setattr(server, "find_binaries", lambda version: binaries)
     assert main(["demo"]) == 1
     complaint = capsys.readouterr().err
     assert "PostgreSQL did not start" in complaint
