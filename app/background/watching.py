@@ -14,7 +14,7 @@ from app.background.log_lines import tell
 from app.background.looks import Look
 from app.background.metrics import MISSING, Metrics, make_metrics
 from app.background.pulse import Pulse
-from app.background.web import Door, Unusable, open_door
+from app.background.web import Door, Taken, Unusable, open_door
 from app.errors import KeyturnError
 from app.service import Service
 from app.settings.model import Declared
@@ -36,6 +36,9 @@ class Watching:
     _status: str = ""
     _ended: list[str] = field(default_factory=list)
     """Rotations whose runs ended since the last look."""
+    _wanted: Declared | None = None
+    """What to listen at as soon as nobody else does."""
+    _listening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _again: asyncio.Event = field(default_factory=asyncio.Event)
 
     def step(self, progress: Progress) -> None:
@@ -51,8 +54,13 @@ class Watching:
 
     @contextlib.asynccontextmanager
     async def going_on(self, declared: Declared) -> AsyncIterator[None]:
-        """Raises Unusable when the address is."""
-        await self.listen(declared)
+        """Raises Unusable when the address never may be listened at. For one that is taken, rotations do not wait."""
+        try:
+            await self.listen(declared)
+        except Taken as taken:
+            again = f"{taken.message} {taken.remedy} Rotations go on, and it is tried again."
+            tell("not listening", level=logging.ERROR, message=again)
+            self._wanted = declared
         task = asyncio.create_task(self._look_around())
         try:
             yield
@@ -65,11 +73,12 @@ class Watching:
 
     async def listen(self, wanted: Declared, before: Declared | None = None) -> None:
         """At the address that is set, or nowhere. Raises Unusable; then everything is as before."""
-        await asyncio.to_thread(self._listen, wanted, before)  # a name server may take its time
+        async with self._listening:
+            if before is None or _address(before) != _address(wanted):
+                await asyncio.to_thread(self._listen, wanted, before)  # a name server may take its time
+                self._wanted = None
 
     def _listen(self, wanted: Declared, before: Declared | None) -> None:
-        if before is not None and _address(before) == _address(wanted):
-            return
         former, self.door = self.door, None
         if former is not None and before is not None and _port(former, wanted):
             former.close()  # one port cannot be had twice
@@ -94,9 +103,17 @@ class Watching:
         tell("listening", address=door.address, metrics="on" if self.metrics else MISSING)
         return door
 
+    async def _listen_again(self) -> None:
+        async with self._listening:
+            if self._wanted is not None:
+                with contextlib.suppress(Unusable):
+                    await asyncio.to_thread(self._listen, self._wanted, None)
+                    self._wanted = None
+
     async def _look_around(self) -> None:
         while True:
             self._again.clear()
+            await self._listen_again()
             begun = time.monotonic()
             if self.pulse.notify is not None or self.metrics is not None:
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class Unusable(KeyturnError):
     """The address cannot be listened at."""
 
 
+class Taken(Unusable):
+    """It cannot now, and perhaps later."""
+
+
 @dataclass(frozen=True)
 class Door:
     """Where it listens; `address` has the real port."""
@@ -43,7 +48,7 @@ class Door:
 
 
 def open_door(declared: Declared, pulse: Pulse, metrics: Metrics | None) -> Door:
-    """Raises Unusable."""
+    """Raises Unusable, Taken."""
     wanted = parse_address(declared.metrics_address)
     if not (declared.metrics_public or is_loopback(wanted.host)):
         raise Unusable(
@@ -53,7 +58,8 @@ def open_door(declared: Declared, pulse: Pulse, metrics: Metrics | None) -> Door
     try:
         server = _Server(wanted, pulse, metrics)
     except OSError as error:
-        raise Unusable(
+        kind = Taken if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL) else Unusable
+        raise kind(
             f"Metrics cannot be served at {wanted}: {(error.strerror or str(error)).lower()}.",
             remedy="Another program may be there already; --metrics-address HOST:PORT names another one.",
         ) from None

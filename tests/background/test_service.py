@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import shutil
@@ -167,7 +168,8 @@ def look_at_metrics(found: dict[str, Metric]) -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_promtool_has_nothing_to_complain_of(ready: Path) -> None:
+def test_promtool_has_nothing_to_complain_of(connected: Ground) -> None:
+    connected.create()
     with Running("--run-scheduler", "--metrics-address", "127.0.0.1:0") as loop:
         address = address_in(loop.hear("event=listening"))
         until(lambda: "keyturn_rotations" in get(address, "/metrics")[1])
@@ -205,13 +207,25 @@ def test_a_store_that_is_away_is_an_illness_until_it_is_back(
         assert loop.finish().code == 0
 
 
-def test_an_address_that_cannot_be_had_ends_the_start(ready: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+def test_an_address_that_is_taken_holds_no_rotation_up(connected: Ground) -> None:
+    """It is tried again after each rotation, and every few seconds."""
+    rotation = connected.create()
+    with contextlib.ExitStack() as stack:
+        taken = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        ran = keyturn("--run-scheduler", "--metrics-address", address)
-    assert ran.code == 1
-    assert address in ran.err
-    assert "address already in use" in ran.err
+        loop = stack.enter_context(Running("--run-scheduler", "--metrics-address", address))
+        said = loop.hear('event="not listening"', "level=error")
+        assert address in said
+        assert "address already in use" in said
+        make_due(rotation["id"])
+        loop.hear("event=done")
+        taken.close()
+        make_due(rotation["id"])
+        loop.hear("event=listening")
+        assert get(address, "/healthz") == (200, "ok\n")
+
+
+def test_an_address_that_never_may_be_had_ends_the_start(ready: Path) -> None:
     ran = keyturn("--run-scheduler", "--metrics-address", "0.0.0.0:9187")
     assert ran.code == 1
     assert "--metrics-public" in ran.err
