@@ -57,7 +57,7 @@ async def test_the_dashboard_and_what_opens_above_it(gallery: Gallery) -> None:
         await walk.press("escape", "ctrl+p")
         await walk.reaches("Palette")
         await walk.sees("Set up a new rotation")
-        await gallery.hang("palette", walk)
+        await gallery.hang("palette", walk, size=(80, 24))
 
 
 async def test_a_healthy_rotation_and_its_questions(gallery: Gallery) -> None:
