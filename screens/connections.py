@@ -175,8 +175,12 @@ class ConnectionsScreen(LeftOnce[None]):
     @work
     async def _open_user(self) -> None:
         """The rotation that uses it; where several do, the one that is chosen."""
-        view, snapshot = self._here(), self._desk.snapshot
-        if view is None or snapshot is None:
+        if (view := self._here()) is None:
+            return
+        try:
+            snapshot = await self._service.rotations.snapshot()  # the desk's may be older than what stands here
+        except Exception as error:
+            await self.app.push_screen_wait(error_dialog("Not opened", told(error)))
             return
         users = [row for row in snapshot.rows if row.connection == view.name]
         if not users:

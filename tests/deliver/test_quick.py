@@ -23,7 +23,7 @@ def test_running_a_program_imports_no_database_toolkit(ready: Path) -> None:
     # It looks at what is imported at the moment when the program takes over.
     script = (
         "import os, sys\n"
-        "def take_over(*_): print(' '.join(sys.modules)); os._exit(0)\n"
+        "def take_over(*_): print(' '.join(sys.modules), flush=True); os._exit(0)\n"
         "os.execvpe = take_over\n"
         "from app.cli import main\nmain(['run', '--', 'true'])"
     )
