@@ -35,6 +35,10 @@ async def test_no_connections(gallery: Gallery) -> None:
         await walk.press("escape", "4")
         await walk.reaches("EventsScreen")
         await gallery.hang("events-empty", walk)
+        await walk.press("escape", "5")
+        await walk.reaches("DeliveriesScreen")
+        await walk.sees("keyturn hooks add")
+        await gallery.hang("deliveries-empty", walk)
 
 
 async def test_secrets_and_events(gallery: Gallery) -> None:
