@@ -9,8 +9,8 @@ from sqlmodel import col, select
 from store import events, journal, leases, outbox
 from store.database import Tx
 from store.jobs import EMERGENCY
-from store.journal import StepDone
 from store.leases import Lease
+from store.steps import StepDone
 from store.tables import Attempt, Rotation
 
 SESSIONS = "sessions"

@@ -14,32 +14,10 @@ from store import events, jobs, leases, outbox, rotations, secrets
 from store.database import Tx
 from store.jobs import StoredCredential
 from store.leases import Lease
+from store.steps import StepDone
 from store.tables import Attempt, Rotation
 
 _ATTEMPT = SQLModel.metadata.tables["attempt"]
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One finished step, as the history shows it."""
-
-    step: str
-    started_at: datetime
-    ms: float
-    tries: int = 1
-    note: str = ""
-    detail: Mapping[str, Any] | None = None
-    """What the step found, for reports. Nothing secret."""
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "started_at": self.started_at.isoformat(),
-            "ms": round(self.ms, 2),
-            "tries": self.tries,
-            **({"note": self.note} if self.note else {}),
-            **({"detail": dict(self.detail)} if self.detail else {}),
-        }
 
 
 def plan(tx: Tx, lease: Lease, attempt: Attempt, candidate: StoredCredential, done: StepDone) -> None:

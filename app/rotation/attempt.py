@@ -43,8 +43,9 @@ from store import journal
 from store.database import Tx
 from store.errors import LeaseLost, StoreError
 from store.jobs import OpenAttempt, StoredCredential
-from store.journal import Failure, Publication, StepDone
+from store.journal import Failure, Publication
 from store.leases import Lease
+from store.steps import StepDone
 from store.tables import Attempt, Rotation
 
 _FIRST_VERIFY_PAUSE = 0.25

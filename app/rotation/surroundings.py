@@ -22,7 +22,7 @@ from providers.base import (
 )
 from store.database import Store
 from store.jobs import Job, OpenAttempt, StoredCredential
-from store.journal import StepDone
+from store.steps import StepDone
 from store.tables import Attempt
 
 Clock = Callable[[], datetime]

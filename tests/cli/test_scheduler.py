@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,13 @@ def _rotate_twice(rotation_id: str, before: int) -> None:
     """Either loop may be the one, so what they have done is seen in the store. `before` is how many attempts it had."""
     for run in (1, 2):
         make_due(rotation_id)
-        until(lambda: len(attempts()) == before + run and attempts()[0]["state"] == "done")  # noqa: B023
+        until(partial(_ended, before + run))
+
+
+def _ended(count: int) -> bool:
+    """Whether there are so many attempts, and the newest has come to its end."""
+    found = attempts()
+    return len(found) == count and found[0]["state"] == "done"
 
 
 @pytest.mark.soak

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -123,17 +125,22 @@ async def test_many_rotations_at_once_on_one_target(pg: Database, target: Postgr
 
 
 class _Diagnosis:
-    def __init__(self, severity: str) -> None:
+    def __init__(self, severity: str, message: str) -> None:
         self.severity_nonlocalized = severity
-        self.message_primary, self.message_hint, self.message_detail = "no", "Ask again.", None
+        self.message_primary, self.message_hint, self.message_detail = message, "Ask again.", None
 
 
 class _Error(Exception):
     pgconn = None
 
-    def __init__(self, state: str, severity: str = "ERROR") -> None:
+    def __init__(self, state: str, severity: str, message: str) -> None:
         super().__init__("LINE 1: ALTER ROLE x PASSWORD 'secret'")
-        self.sqlstate, self.diag = state, _Diagnosis(severity)
+        self.sqlstate, self.diag = state, _Diagnosis(severity, message)
+
+
+def _error(state: str, severity: str = "ERROR", message: str = "no") -> psycopg.Error:
+    """One that psycopg raises: its own gets state and diagnosis from a server's answer alone."""
+    return cast("psycopg.Error", _Error(state, severity, message))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +157,7 @@ class _Error(Exception):
 )  # fmt: skip
 @pytest.mark.parametrize("sent", [False, True])
 def test_what_a_state_means(state: str, kind: type, sent: bool) -> None:
-    error = Circumstances("db:5432", "app", "rotator", role="app", sent=sent).failure(_Error(state))  # type: ignore[arg-type]
+    error = Circumstances("db:5432", "app", "rotator", role="app", sent=sent).failure(_error(state))
     assert type(error) is kind
     assert error.outcome is Outcome.UNCHANGED
     assert "secret" not in error.message + error.remedy
@@ -158,15 +165,14 @@ def test_what_a_state_means(state: str, kind: type, sent: bool) -> None:
 
 @pytest.mark.parametrize(("state", "severity"), [("57P01", "FATAL"), ("40003", "ERROR"), ("08007", "ERROR")])
 def test_states_that_leave_the_outcome_open(state: str, severity: str) -> None:
-    error = _Error(state, severity)
-    assert Circumstances("", "", "", sent=True).failure(error).outcome is Outcome.UNKNOWN  # type: ignore[arg-type]
-    assert Circumstances("", "", "", sent=False).failure(error).outcome is Outcome.UNCHANGED  # type: ignore[arg-type]
+    error = _error(state, severity)
+    assert Circumstances("", "", "", sent=True).failure(error).outcome is Outcome.UNKNOWN
+    assert Circumstances("", "", "", sent=False).failure(error).outcome is Outcome.UNCHANGED
 
 
 def test_a_managed_server_that_guards_passwords() -> None:
-    error = _Error("42501")
-    error.diag.message_primary = "must be a member of rds_password to alter passwords"
-    remedy = Circumstances("", "", "the admin", role="x").failure(error).remedy  # type: ignore[arg-type]
+    error = _error("42501", message="must be a member of rds_password to alter passwords")
+    remedy = Circumstances("", "", "the admin", role="x").failure(error).remedy
     assert remedy == 'GRANT rds_password TO "the admin";'
 
 
