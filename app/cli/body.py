@@ -1,4 +1,4 @@
-"""Reading a JSON request body from a file or standard input; what is wrong with it is said without quoting it."""
+"""Reading a JSON request body or a text from a file or standard input; what is wrong is said without quoting it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ _LONGEST_NUMBER = 40
 
 def read_body(name: str) -> Any:
     """The value in a file, or in standard input for "-". Raises UsageError."""
-    where = "standard input" if name == "-" else name
-    text = _decoded(_bytes_of(name, where), where)
+    where, text = _where(name), read_text(name, "body")
     if not text.strip():
         raise UsageError(f"The body in {where} is empty; it must be a JSON object.")
     try:
@@ -31,36 +30,41 @@ def read_body(name: str) -> Any:
     return value
 
 
-def _bytes_of(name: str, where: str) -> bytes:
+def read_text(name: str, what: str) -> str:
+    """All of a file, or of standard input for "-". `what` it holds, for people. Raises UsageError."""
+    data = _bytes_of(name, what)
+    if len(data) > LARGEST:
+        raise UsageError(f"The {what} in {_where(name)} is too large: it may have {LARGEST // 1024} KiB.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The {what} in {_where(name)} is not UTF-8 (byte {error.start + 1}).") from None
+
+
+def _where(name: str) -> str:
+    return "standard input" if name == "-" else name
+
+
+def _bytes_of(name: str, what: str) -> bytes:
+    where = _where(name)
     try:
         if name == "-":
-            data = _standard_input()
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(LARGEST + 1)
+            return _standard_input(what)
+        with Path(name).open("rb") as file:
+            return file.read(LARGEST + 1)
     except FileNotFoundError:
         raise UsageError(f"There is no file {where}.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this can't be a file's name"
         raise UsageError(f"{where} cannot be read: {reason}.") from None
-    if len(data) > LARGEST:
-        raise UsageError(f"The body in {where} is too large: it may have {LARGEST // 1024} KiB.")
-    return data
 
 
-def _standard_input() -> bytes:
+def _standard_input(what: str) -> bytes:
     if sys.stdin is None:
-        raise UsageError("Standard input is closed, so there is no body to read.")
+        raise UsageError(f"Standard input is closed, so there is no {what} to read.")
     if sys.stdin.isatty():
-        note("Reading the JSON body from the terminal; end it with Ctrl+D on a line of its own.")
+        note(f"Reading the {what} from the terminal; end it with Ctrl+D on a line of its own.")
     return sys.stdin.buffer.read(LARGEST + 1)
-
-
-def _decoded(data: bytes, where: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The body in {where} is not UTF-8 (byte {error.start + 1}).") from None
 
 
 def _parsed(text: str, where: str) -> Any:

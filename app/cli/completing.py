@@ -106,6 +106,7 @@ def _walked(parser: argparse.ArgumentParser, words: Sequence[str]) -> _Typed | N
                 inner = action.choices.get(word)
                 if inner is None:
                     return _Typed(argparse.ArgumentParser(add_help=False))
+                inner.complete()
                 typed = _Typed(inner, positionals=_positionals(inner))
             elif action.nargs == argparse.REMAINDER:
                 return None
@@ -129,7 +130,9 @@ def _flags(typed: _Typed) -> Candidates:
     return [
         (max(action.option_strings, key=len), action.help or "")
         for action in typed.parser._actions
-        if action.option_strings and not {*typed.used, *excluded}.intersection(action.option_strings)
+        if action.option_strings
+        and action.help != argparse.SUPPRESS
+        and not {*typed.used, *excluded}.intersection(action.option_strings)
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from app.cli import output
+from app.cli import connection_flags, output
+from app.cli.asking import Left
 from app.cli.body import read_body
 from app.cli.running import use
 from app.errors import EXIT_FAILED, UsageError
+from app.operations import connection_texts
 from app.service import Service
 
 
@@ -31,10 +33,20 @@ def add(args: Namespace) -> int:
 
 
 def edit(args: Namespace) -> int:
-    body = read_body(args.file)
+    given = connection_flags.given(args)
+    if bool(given) is (args.file is not None):
+        what = "Flags and --file exclude each other." if given else "There is nothing to change."
+        raise UsageError(what, remedy="Give either flags, such as --host db2.example.com, or --file body.json.")
+    try:
+        body = None if args.file is None else read_body(args.file)
+        texts = connection_flags.texts(given)
+    except Left:
+        output.note("Nothing was changed.")
+        return EXIT_FAILED
 
     async def work(service: Service) -> int:
-        edited = await service.connections.edit(args.name, body)
+        changes = body if args.file is not None else await connection_texts.body_of(service.context, args.name, texts)
+        edited = await service.connections.edit(args.name, changes)
         output.ignored(edited.ignored)
         if args.json:
             output.json_line({"appConnection": output.model_json(edited.connection)})

@@ -41,7 +41,7 @@ class Conversation:
 def conversation() -> Iterator[Conversation]:
     """While a question waits for an answer nothing runs, and ctrl+c or SIGTERM end the waiting."""
     settings = load_settings(os.environ)
-    with _heeding_signals(), logs.kept(settings.log_file) as log, asyncio.Runner() as runner:
+    with heeding_signals(), logs.kept(settings.log_file) as log, asyncio.Runner() as runner:
         service = open_service(settings, actor())
         try:
             if service.first_start_notice:
@@ -56,7 +56,7 @@ def conversation() -> Iterator[Conversation]:
 
 
 @contextlib.contextmanager
-def _heeding_signals() -> Iterator[None]:
+def heeding_signals() -> Iterator[None]:
     """A signal that comes just before the waiting for a line begins would be heeded only once a key is pressed.
 
     So the waiting is interrupted now and then, which a person does not notice.

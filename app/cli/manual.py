@@ -65,6 +65,7 @@ def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPars
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
+                inner.complete()
                 yield inner
                 yield from _commands(inner)
 
@@ -96,9 +97,15 @@ def _prose(text: str) -> list[str]:
 
 
 def _synopsis(name: str, parser: argparse.ArgumentParser, ending: str = "") -> list[str]:
-    words = [_usage(action) for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    words = [_usage(action) for action in _shown(parser)]
     shown = " ".join([*(word for word in words if word), *([ending] if ending else [])])
     return [f".B {_text(name)}", *_prose(shown)]
+
+
+def _shown(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS:
+            yield action
 
 
 def _usage(action: argparse.Action) -> str:
@@ -124,8 +131,8 @@ def _value(action: argparse.Action) -> str:
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
     terms = []
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
+    for action in _shown(parser):
+        if isinstance(action, argparse._SubParsersAction):
             continue
         value = _value(action)
         choices = f" ({', '.join(map(str, action.choices))})" if action.choices and action.metavar else ""

@@ -23,6 +23,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Raises SystemExit, with 2 for wrong usage, after saying what is wrong."""
     words, program = _split(words)
     parser = whole_parser(_command(words))
+    args: argparse.Namespace
     args, unknown = parser.parse_known_args(words)
     if unknown:
         parser.refuse_unknown(words, unknown)

@@ -30,6 +30,9 @@ def test_commands_flags_and_choices_come_from_the_parser(home: Path) -> None:
     assert {"create", "edit", "guard"} <= set(offered("rotations", ""))
     assert offered("rotations", "edit", "x", "--guard-") == ["--guard-wait-hours"]
     assert offered("rotations", "edit", "x", "--guard", "w") == ["warn", "wait"]
+    assert offered("connections", "edit", "x", "--pass") == ["--password-file"]
+    assert offered("connections", "edit", "x", "--password-file", "") == ["files"]
+    assert offered("connections", "edit", "x", "--ssl-enabled", "") == ["on", "off"]
     assert offered("rotations", "edit", "x", "--guard=w") == ["--guard=warn", "--guard=wait"]
     assert offered("rotations", "edit", "x", "--guard=w", shell="bash") == ["warn", "wait"]
     assert offered("--log-format", "j") == ["json"]

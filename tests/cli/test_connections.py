@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.ground import Ground, Ran, done, keyturn
+from app.forms import Kind, fields_of
+from providers.registry import connection_apps
+from tests.cli.ground import Ground, Ran, done, keyturn, on_terminal
 from tests.cli.test_output import RFC3339
 
 MISSING_APP = "There is no connection app 'oracle'. Known: aws, azure-client-secrets, postgres"
@@ -197,3 +200,74 @@ def test_an_edit_never_makes_a_rotation_rotate_the_connection_itself(connected: 
     assert ran.code == 2
     assert f"Rotation my-pg-rotation: {user} is the connection's own user" in ran.err
     assert done("connections", "test", "my-pg-connection").code == 0
+
+
+def test_flags_change_what_they_give_once_that_logs_in(connected: Ground, tmp_path: Path) -> None:
+    def edit(*words: str, stdin: str = "", name: str = "my-pg-connection") -> Ran:
+        return keyturn("connections", "edit", name, *words, stdin=stdin)
+
+    renamed = edit("--name", "renamed", "--description", "50 % of billing", "--json")
+    assert renamed.json["appConnection"]["description"] == "50 % of billing"
+    back = edit("--name", "my-pg-connection", "--description", "", "--json", name="renamed")
+    assert back.json["appConnection"]["description"] is None
+    before = done("connections", "show", "my-pg-connection", "--json").json["appConnection"]["credentials"]
+
+    other = connected.pg.create_role("other_admin", " another-password-9 ", options="LOGIN CREATEROLE")
+    refused = edit("--username", other)
+    assert (refused.code, refused.out) == (1, ""), "the password that stayed is another user's"
+    changed = edit("--username", other, "--password-file", "-", "--json", stdin=" another-password-9 \n")
+    assert changed.json["appConnection"]["credentials"] == before | {"username": other}
+    third = connected.pg.create_role("third_admin", "third-password-9", options="LOGIN CREATEROLE")
+    (tmp_path / "password").write_text("third-password-9")
+    words = ("--username", third, "--password-file", str(tmp_path / "password"), "--ssl-certificate-file", "/dev/null")
+    assert edit(*words, "--host", connected.pg.host, "--port", str(connected.pg.port)).code == 0
+    assert done("connections", "test", "my-pg-connection").code == 0
+    kept = done("connections", "show", "my-pg-connection", "--json").json["appConnection"]["credentials"]
+    assert kept == before | {"username": third}
+
+    refusals: list[tuple[tuple[str, ...], str]] = [
+        ((), "There is nothing to change."),
+        (("--port", "1", "--file", "-"), "Flags and --file exclude each other."),
+        (("--port", "0"), "credentials.port: must be at least 1"),
+        (("--port", "many"), "credentials.port: must be a whole number"),
+        (("--host", ""), "credentials.host: "),
+        (("--ssl-enabled", "perhaps"), "invalid choice: 'perhaps'"),
+        (("--password", "hunter2"), "--password takes nothing secret"),
+        (("--password=hunter2",), "--password-file - asks for it"),
+        (("--password-file", ""), "cannot be read"),
+        (("--password-file", f"{tmp_path}/none"), f"There is no file {tmp_path}/none"),
+        (("--password-file", "/dev/null"), "credentials.password: "),
+        (("--password-file", "-", "--ssl-certificate-file", "-"), "Only one flag can read standard input."),
+        (("--region", "eu-west-1"), "credentials.region: my-pg-connection has no use for it: it leads to PostgreSQL"),
+        (("--method", "by-magic"), "method: must be one of: username-and-password"),
+        (("--usrname", "x"), "Did you mean --username?"),
+    ]
+    for flags, complaint in refusals:
+        ran = edit(*flags, stdin="{}")
+        assert (ran.code, ran.out) == (2, ""), flags
+        assert complaint in ran.err
+        assert "hunter2" not in ran.err
+    assert edit("--port", "5432", name="nobody").code == 3
+    assert done("connections", "show", "my-pg-connection", "--json").json["appConnection"]["credentials"] == kept
+
+
+def test_a_secret_is_asked_for_on_a_terminal_and_not_shown(connected: Ground) -> None:
+    other = connected.pg.create_role("other_admin", "another-password-9", options="LOGIN CREATEROLE")
+    words = ("connections", "edit", "my-pg-connection", "--username", other, "--password-file", "-")
+    code, seen = on_terminal(*words, prompt=b"Password: ", answer=b"another-password-9\n")
+    assert (code, "Changed my-pg-connection: PostgreSQL" in seen) == (0, True), seen
+    assert "another-password-9" not in seen
+    assert done("connections", "test", "my-pg-connection").code == 0
+    code, seen = on_terminal(*words, prompt=b"Password: ", answer=b"\x04")
+    assert (code, "Nothing was changed." in seen) == (1, True), seen
+
+
+def test_every_declared_credential_has_a_flag(ready: Path) -> None:
+    page = done("connections", "edit", "--help").out
+    for app in connection_apps().found.values():
+        for model in app.methods.values():
+            for field in fields_of(model):
+                plain = "--" + re.sub("[A-Z]", lambda capital: f"-{capital[0].lower()}", field.key)
+                hidden = field.kind is Kind.SECRET
+                assert re.search(rf"^  {plain}(-file FILE|(?!-file)\W)", page, re.MULTILINE), plain
+                assert not (hidden and re.search(rf"^  {plain} ", page, re.MULTILINE)), plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.cli import output
@@ -19,6 +19,22 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.later: Callable[[Parser], None] | None = None
+        """Declares what takes a while to know, once this very command is meant."""
+
+    def complete(self) -> None:
+        """Have all flags, those that are declared later too."""
+        if (declare := self.later) is not None:
+            self.later = None
+            declare(self)
+
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        self.complete()
+        return super().parse_known_args(*args, **options)
+
+    def format_help(self) -> str:
+        self.complete()
+        return super().format_help()
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """As argparse does, but with the nearest choice instead of a wall of them."""
@@ -62,9 +78,7 @@ def group(commands: Subparsers, name: str, about: str, example: str = "list") ->
     return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
 
 
-def command(
-    commands: Subparsers, name: str, about: str, *, handler: str, example: str, epilog: str = ""
-) -> argparse.ArgumentParser:
+def command(commands: Subparsers, name: str, about: str, *, handler: str, example: str, epilog: str = "") -> Parser:
     """`handler`: "module:function" below app.cli. `example`: what ends the help, without the word keyturn; lines that
     begin with a blank carry on.
     """
