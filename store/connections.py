@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets as random_secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlmodel import col, or_, select
 
 from store.database import Tx
-from store.tables import Connection, Rotation
+from store.tables import Connection, Environment, Folder, Rotation
 
 
 def add(
@@ -24,8 +25,9 @@ def add(
     settings: Mapping[str, Any],
     secrets: Mapping[str, str],
     now: datetime,
+    project_id: str | None = None,
 ) -> Connection:
-    """`settings` are the public fields of the credentials, `secrets` the others."""
+    """`settings` are the public fields of the credentials, `secrets` the others. No project: it serves all."""
     connection = Connection(
         id=id,
         name=name,
@@ -34,6 +36,8 @@ def add(
         description=description,
         settings=dict(settings),
         sealed_credentials=_sealed(tx, id, secrets),
+        project_id=project_id,
+        credentials_hash=_new_hash(),
         created_at=now,
         updated_at=now,
     )
@@ -70,6 +74,8 @@ def update_settings(
     connection.method = method
     connection.settings = dict(settings)
     connection.sealed_credentials = _sealed(tx, connection_id, secrets)
+    connection.credentials_hash = _new_hash()
+    connection.version += 1
     connection.updated_at = now
     tx.session.flush()
     return connection
@@ -80,6 +86,7 @@ def update_details(tx: Tx, connection_id: str, *, name: str, description: str | 
     connection = _locked(tx, connection_id)
     connection.name = name
     connection.description = description
+    connection.version += 1
     connection.updated_at = now
     tx.session.flush()
     return connection
@@ -103,6 +110,22 @@ def rotations_using(tx: Tx, connection_id: str) -> list[str]:
     """Their names."""
     query = select(Rotation.name).where(Rotation.connection_id == connection_id).order_by(col(Rotation.name))
     return list(tx.session.exec(query))
+
+
+def projects_using(tx: Tx, connection_id: str) -> set[str]:
+    """Ids of the projects whose rotations use it."""
+    query = (
+        select(Environment.project_id)
+        .join(Folder, col(Folder.environment_id) == Environment.id)
+        .join(Rotation, col(Rotation.folder_id) == Folder.id)
+        .where(Rotation.connection_id == connection_id)
+    )
+    return set(tx.session.exec(query))
+
+
+def _new_hash() -> str:
+    """Random: one made from the credentials could be used to guess them."""
+    return random_secrets.token_hex(16)
 
 
 def _locked(tx: Tx, connection_id: str) -> Connection:

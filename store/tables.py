@@ -47,7 +47,11 @@ class Folder(SQLModel, table=True):
 
 
 class Connection(SQLModel, table=True):
-    """`settings` holds the public fields of the credentials, `sealed_credentials` the secret ones (JSON)."""
+    """`settings` holds the public fields of the credentials, `sealed_credentials` the secret ones (JSON).
+
+    It serves one project, or all when `project_id` is null. `credentials_hash` is random and made anew whenever the
+    credentials change: it tells that they did, and nothing else. `version` counts changes, from 1.
+    """
 
     id: str = Field(primary_key=True, max_length=36)
     name: str = Field(max_length=32, unique=True)
@@ -56,6 +60,9 @@ class Connection(SQLModel, table=True):
     description: str | None = Field(default=None, max_length=256)
     settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     sealed_credentials: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    project_id: str | None = Field(default=None, max_length=36)
+    credentials_hash: str = Field(max_length=64)
+    version: int = 1
     created_at: datetime
     updated_at: datetime
 
@@ -144,9 +151,9 @@ class Attempt(SQLModel, table=True):
 
     __table_args__ = (
         Index("ix_attempt_rotation_id_started_at", "rotation_id", "started_at"),
-        # What a watcher asks for every second stays cheap, however long the history is: WHERE finished_at IS NULL, says
-        # the migration. Said here, it would import the dialects of both databases at every start.
-        Index("ix_attempt_unfinished", "updated_at"),
+        # What a watcher asks for every second stays cheap, however long the history is. Said in SQLAlchemy's words,
+        # the condition would import the dialects of both databases at every start.
+        Index("ix_attempt_unfinished", "updated_at", info={"where": "finished_at IS NULL"}),
     )
 
     id: str = Field(primary_key=True, max_length=36)
@@ -317,6 +324,38 @@ class Delivery(SQLModel, table=True):
     lease_until: float = Field(default=0.0, sa_column=Column(Float(53), nullable=False, default=0.0))
     answer: str = Field(default="", max_length=1024)
     finished_at: datetime | None = None
+
+
+class Identity(SQLModel, table=True):
+    """A program that may use the HTTP API; its id is its client id.
+
+    It sees one project, there the `environments` (none given: all) and the secret paths that match `paths`.
+    `allowed` are its rights (app/operations/identities.py). `secret_hash` is SHA-256 of its client secret.
+    """
+
+    id: str = Field(primary_key=True, max_length=36)
+    name: str = Field(max_length=64, unique=True)
+    project_id: str = Field(foreign_key="project.id", max_length=36)
+    environments: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    paths: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    allowed: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    secret_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    token_seconds: int
+    created_at: datetime
+    last_login_at: datetime | None = None
+
+
+class AccessToken(SQLModel, table=True):
+    """What an identity got for its client secret. `hash` is SHA-256 of the token, which is kept nowhere."""
+
+    __tablename__ = "access_token"
+
+    id: str = Field(primary_key=True, max_length=36)
+    identity_id: str = Field(sa_column=Column(ForeignKey("identity.id", ondelete="CASCADE"), nullable=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    created_at: datetime
+    expires_at: datetime
+    renewable_until: datetime
 
 
 class Draft(SQLModel, table=True):
