@@ -68,7 +68,7 @@ def copy_rows(source: Connection, draft: Path) -> None:
     engine = engines.make_engine(engines.parse_url(f"sqlite:///{draft}"), busy_timeout=10.0, threads=1)
     try:
         with engine.execution_options(**engines.MIGRATING).connect() as target, target.begin():
-            setup.create_tables(target, str(draft))
+            setup.create_tables(target)
             transfer(source, target)
     finally:
         engine.dispose()

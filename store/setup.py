@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, select, text
-from sqlmodel import Session, col
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select, text
+from sqlmodel import Session, SQLModel, col
 
 from store import engines, failures
 from store.errors import KeyMissing, SealBroken, StoreNewer, StoreUnavailable, WrongKey
 from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
 from store.revision import HEAD
 from store.sealing import KeyRing, Place, seal, unseal
-from store.tables import Canary, Environment, Folder, Project
+from store.tables import Canary, Environment, Folder, Project, Trail
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x6B657974  # "keyt"
 CANARY_TEXT = b"keyturn"
+
+# As alembic makes it.
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+_VERSION.primary_key.name = "alembic_version_pkc"
 
 ENVIRONMENTS = (("dev", "Development"), ("staging", "Staging"), ("prod", "Production"))
 
@@ -100,8 +104,7 @@ def _prepare_alone(
         connection.execute(text("SET LOCAL statement_timeout = 0"))
     revision = _revision(connection)
     created = revision is None
-    if revision != HEAD:
-        _migrate(connection, revision, location)
+    _to_this_version(connection, revision, location)
     key = _first_key(places) if created else _existing_key(places, location)
     known = not created and vouched(connection, key, location)
     with Session(connection) as session:
@@ -162,23 +165,43 @@ def _canary_place(kid: str) -> Place:
 def bring_up_to_date(connection: Connection, location: str) -> bool:
     """Tables of this version, whatever was there; False when nothing was."""
     revision = _revision(connection)
-    if revision != HEAD:
-        _migrate(connection, revision, location)
+    _to_this_version(connection, revision, location)
     return revision is not None
 
 
-def create_tables(connection: Connection, location: str) -> None:
-    """Empty tables of this version, without a key and without a project."""
-    _migrate(connection, None, location)
+def create_tables(connection: Connection) -> None:
+    """Empty tables of this version, without a key and without a project: what all the migrations would make.
+
+    It takes a sixth of the time, and no alembic.
+    """
+    for table in SQLModel.metadata.tables.values():
+        for index in table.indexes:
+            if where := index.info.get("where"):
+                index.dialect_kwargs[f"{connection.dialect.name}_where"] = text(where)
+    SQLModel.metadata.create_all(connection, checkfirst=False)
+    _VERSION.create(connection, checkfirst=False)
+    connection.execute(_VERSION.insert().values(version_num=HEAD))
+    with Session(connection) as session:
+        session.add(Trail(id=1, count=0, hash=bytes(32)))
+        session.commit()
 
 
-def _migrate(connection: Connection, revision: str | None, location: str) -> None:
-    """Alembic is imported here alone: it costs more than all the rest of a start."""
+def _to_this_version(connection: Connection, revision: str | None, location: str) -> None:
+    if revision is None:
+        create_tables(connection)
+    elif revision != HEAD:
+        refuse_newer(revision, location)
+        migrate(connection)
+
+
+def migrate(connection: Connection) -> None:
+    """Whatever migrations are missing; all of them where there are no tables.
+
+    Alembic is imported here alone: it costs more than all the rest of a start.
+    """
     from alembic import command
     from alembic.config import Config
 
-    if revision is not None:
-        refuse_newer(revision, location)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
