@@ -7,7 +7,7 @@ import random
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.notify.dispatcher import Dispatcher
@@ -22,6 +22,7 @@ from app.operations.edits import Edits
 from app.operations.emergency import Emergencies
 from app.operations.history import History
 from app.operations.hooks import Hooks
+from app.operations.identities import Identities
 from app.operations.plan import Plans
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
@@ -54,7 +55,12 @@ class Service:
     target_files: TargetFiles
     hooks: Hooks
     deliveries: Deliveries
+    identities: Identities
     context: Context
+
+    def acting_as(self, actor: str) -> Service:
+        """The same, but in the history somebody else acts. Only the first one is to be closed."""
+        return _service(replace(self.context, actor=actor))
 
     @property
     def store(self) -> Store:
@@ -125,6 +131,10 @@ def open_service(
         ahead=lambda rotation_id: write_ahead(context, rotation_id),
     )
     context = Context(store, engine, targets, now, source, actor)
+    return _service(context)
+
+
+def _service(context: Context) -> Service:
     return Service(
         catalog=Catalog(),
         connections=Connections(context),
@@ -139,6 +149,7 @@ def open_service(
         target_files=TargetFiles(context),
         hooks=Hooks(context),
         deliveries=Deliveries(context),
+        identities=Identities(context),
         context=context,
     )
 
