@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -102,9 +102,17 @@ class Desk:
         call = self.service.emergencies.renew(rotation_id, self._told)
         return self._begin(rotation_id, name, EMERGENCY, call)
 
-    def edit(self, rotation_id: str, name: str, body: Mapping[str, Any]) -> Work:
-        """Apply an edit, at the target too when it changes who is rotated."""
-        return self._begin(rotation_id, name, EDIT, self.service.edits.edit(rotation_id, body, self._told))
+    def edit(
+        self, rotation_id: str, name: str, body: Mapping[str, Any], applied: Callable[[], Awaitable[None]]
+    ) -> Work:
+        """Apply an edit, at the target too when it changes who is rotated. `applied` is called once that succeeded."""
+
+        async def carry_out() -> None:
+            await self.service.edits.edit(rotation_id, body, self._told)
+            with contextlib.suppress(Exception):  # everything is changed, whatever becomes of the draft
+                await applied()
+
+        return self._begin(rotation_id, name, EDIT, carry_out())
 
     def delete(self, rotation_id: str, name: str, *, revoke: bool, delete_secrets: bool) -> Work:
         work = self.service.rotations.delete(

@@ -60,12 +60,12 @@ class Keeper:
 CONTINUE, ANEW = "continue", "anew"
 
 
-def offer(what: str, updated_at: datetime | None, note: str = "") -> Question:
+def offer(what: str, updated_at: datetime | None, note: str = "", *, did: str = "setting up") -> Question:
     """Asks whether to go on with a draft: CONTINUE, ANEW, or "" for neither. `what` says what it is about."""
     when = ""
     if updated_at is not None:
         local, today = updated_at.astimezone(), datetime.now(UTC).astimezone().date()
         when = f" from {local:%H:%M}" if local.date() == today else f" from {local:%Y-%m-%d %H:%M}"
     answers = [(CONTINUE, "Continue"), (ANEW, "Discard it, start anew")]
-    text = f"You were setting up {what} and did not finish. {note}".strip()
+    text = f"You were {did} {what} and did not finish. {note}".strip()
     return Question(f"Continue the draft{when}?", text, answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -14,6 +14,7 @@ from textual.widget import Widget
 from screens import look
 from screens.desk import EDIT
 from screens.form_screen import HELP_KEY
+from screens.keeper import ANEW, Keeper, offer
 from screens.look import MUTED, STYLES, glyphs
 from screens.progress import ProgressScreen
 from screens.text import one_line, plain
@@ -23,7 +24,7 @@ from screens.widgets.question import Question
 from screens.widgets.rows import Rows
 from screens.wizard import steps
 from screens.wizard.asking import REVIEW, TITLES, Problems, Stage
-from screens.wizard.draft import mistakes
+from screens.wizard.draft import Draft, mistakes
 from screens.wizard.facts import Facts
 from screens.wizard.former import FIXED, changes, command_of, draft_of
 from screens.wizard.review import Heading, Section, told, what_happens, when
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 FIRST = 1
 """The step to begin with: the type stays."""
 _HELP = "What changes, and what that means. Nothing has been changed yet. A number goes back to its step."
-_LEAVE = "What you changed here was not applied, and is forgotten."
+_LEAVE = "Nothing is applied. What you changed is kept as a draft for the next time."
 
 
 class EditScreen(WizardScreen):
@@ -49,7 +50,7 @@ class EditScreen(WizardScreen):
         Binding("ctrl+n", "apply", "Apply", tooltip="Change the rotation"),
         Binding("ctrl+r", "review", "Review", tooltip="Straight to what changes"),
         Binding("escape", "back", "Back", tooltip="One step back; nothing that you entered is lost"),
-        Binding("escape", "leave", "Leave", tooltip="Leave without changing anything"),
+        Binding("escape", "leave", "Leave", tooltip="Leave without changing anything; a draft is kept"),
         HELP_KEY,
     ]
 
@@ -59,15 +60,42 @@ class EditScreen(WizardScreen):
         self._desk, self._row = desk, detail.row
         self._former = draft_of(detail, desk.now())
         self._draft = draft_of(detail, desk.now())
+        self._keeper = Keeper(desk.service, f"edit:{detail.row.id}", self._saved)
+        self._drafted = False
+        """Whether the store has a draft of what is on the screen."""
+
+    # The draft -------------------------------------------------------------------------------------------------------
 
     @work
     async def _start(self) -> None:
         self._at = FIRST
+        with self.telling():
+            kept = await self._service.drafts.load(self._keeper.kind)
+            values = self._apart(Draft.restored(kept.data).values) if kept is not None else {}
+            if kept is not None and values:
+                note = f"What you changed is put on top of how {self._row.name} is now."
+                answer = await self.app.push_screen_wait(offer(self._row.name, kept.updated_at, note, did="changing"))
+                if not answer:
+                    self.dismiss(None)
+                    return
+                if answer == ANEW:
+                    await self._service.drafts.discard(self._keeper.kind)
+                else:
+                    self._draft.values.update(values)
+                    self._at, self._drafted = min(max(kept.step, FIRST), REVIEW), True
         self._take_turn(self._begin)
 
+    def _apart(self, values: Mapping[str, str]) -> dict[str, str]:
+        """What differs from the rotation, under the names of the fields: by tomorrow others may have changed it."""
+        former, usual = self._former.values, self._draft.defaults
+        return {key: text for key, text in values.items() if text != former.get(key, usual.get(key, ""))}
+
     def _keep(self) -> None:
-        """No draft is kept: tomorrow the rotation may be another one."""
         self._collect()
+        values = self._apart(self._draft.values)
+        if values or self._drafted:
+            self._drafted = True
+            self._keeper.save(self._at, {"type": self._draft.type, "values": values})
 
     def _widgets(self, at: int, facts: Facts) -> Iterable[Widget]:
         """What an edit cannot change is shown, and not asked for."""
@@ -131,12 +159,21 @@ class EditScreen(WizardScreen):
 
     @work
     async def action_leave(self) -> None:
-        self._collect()
-        if self._kind is not None and self._changed_body():
-            answers = [("stay", "Stay"), ("leave", "Leave, change nothing")]
-            if await self.app.push_screen_wait(Question("Leave without applying?", _LEAVE, answers)) != "leave":
+        self._keep()
+        if self._apart(self._draft.values):
+            answers = [("leave", "Leave"), ("stay", "Stay"), ("discard", "Leave and forget it")]
+            answer = await self.app.push_screen_wait(Question("Leave without applying?", _LEAVE, answers))
+            if answer not in ("leave", "discard"):
                 return
+            if answer == "discard":
+                await self._forget()
+        elif self._drafted:
+            await self._forget()
         self.dismiss(None)
+
+    async def _forget(self) -> None:
+        with self.telling():
+            await self._keeper.discard()
 
     # Review ----------------------------------------------------------------------------------------------------------
 
@@ -185,11 +222,11 @@ class EditScreen(WizardScreen):
             return
         with self.telling(), self.busy("changing"):
             await self._service.edits.edit(self._row.id, body)
-            self._done()
+            await self._done()
 
     async def _carry_out(self, body: dict[str, Any]) -> None:
         """At the target, too; it goes on when this is left."""
-        work = self._desk.edit(self._row.id, self._row.name, body)
+        work = self._desk.edit(self._row.id, self._row.name, body, self._keeper.discard)
         await self.app.push_screen_wait(ProgressScreen(self._desk, work))
         if work.verb != EDIT:
             self.say("Something else was under way. Apply once more.")
@@ -198,9 +235,10 @@ class EditScreen(WizardScreen):
         elif work.error is not None:
             self.say(work.error.message, look.BAD)
         else:
-            self._done()
+            await self._done()
 
-    def _done(self) -> None:
+    async def _done(self) -> None:
+        await self._forget()
         self._desk.refresh()
         self.app.notify(one_line(f"{self._row.name} is changed."), markup=False)
         self.dismiss(None)

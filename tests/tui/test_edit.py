@@ -10,7 +10,7 @@ from psycopg import sql
 from app.views import Place
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, row_of, set_up, until, walking
-from tests.tui.wizardry import complains, down_to, fill, press
+from tests.tui.wizardry import complains, down_to, field, fill, press
 from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -134,27 +134,67 @@ async def down_to_first(walk: Walk) -> None:
     await down_to(walk, "First username")
 
 
-async def test_leaving_asks_and_changes_nothing(pg: Database) -> None:
+async def test_leaving_asks_keeps_a_draft_and_changes_nothing(pg: Database) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     before = await row_of(rotation_id)
     async with walking() as walk:
         await edit(walk)
         await press(walk, "escape")
         await walk.reaches("RotationScreen")
-        await press(walk, "e")
-        await walk.reaches("EditScreen")
-        await until(lambda: walk.focused() is not None, "something to have the focus")
+        await edit_again(walk)
         await fill(walk, "Rotation interval", "9")
         await press(walk, "escape")
         await walk.reaches("Question")
-        await walk.sees("Leave without applying?")
-        await press(walk, "enter")
+        await walk.sees("Leave without applying?", "kept as a draft")
+        await press(walk, "escape")
         await walk.reaches("EditScreen")
         await press(walk, "escape")
         await walk.reaches("Question")
-        await press(walk, "right", "enter")
+        await press(walk, "enter")
         await walk.reaches("RotationScreen")
-    assert await row_of(rotation_id) == before
+
+        async with open_here() as other:
+            await other.edits.edit(rotation_id, {"description": "of the shop"})
+        await walk.sees("of the shop")
+        await press(walk, "e")
+        await walk.reaches("Question")
+        await walk.sees("You were changing billing", "put on top of how billing is now")
+        await press(walk, "escape")
+        await walk.reaches("RotationScreen")
+        await press(walk, "e")
+        await walk.reaches("Question")
+        await press(walk, "enter")
+        await walk.reaches("EditScreen")
+        await field(walk, "Rotation interval")
+        await review(walk)
+        await walk.sees("every 30 days → every 9 days", "4 Details")
+        assert "of the shop" not in walk.text, "it is no change"
+
+        await press(walk, "1")
+        await fill(walk, "Rotation interval", "30")
+        await press(walk, "ctrl+n")
+        await walk.sees("Nothing is changed yet.")
+        await press(walk, "escape", "escape")
+        while type(walk.screen).__name__ == "EditScreen":
+            await press(walk, "escape")
+        await walk.reaches("RotationScreen")
+        await edit_again(walk)
+        await fill(walk, "Rotation interval", "9")
+        await press(walk, "escape")
+        await walk.reaches("Question")
+        await press(walk, "right", "right", "enter")
+        await walk.reaches("RotationScreen")
+        await edit_again(walk)
+    assert (await row_of(rotation_id)).next_at == before.next_at
+    async with open_here() as service:
+        assert await service.drafts.load(f"edit:{rotation_id}") is None
+
+
+async def edit_again(walk: Walk) -> None:
+    """There is no draft that would be asked about first."""
+    await press(walk, "e")
+    await walk.reaches("EditScreen")
+    await field(walk, "Rotation interval")
 
 
 async def test_a_renamed_secret_is_told_to_those_who_read_it(pg: Database) -> None:
