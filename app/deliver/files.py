@@ -101,7 +101,7 @@ def read(path: Path, folder: int) -> Found | None:
 def write(path: Path, folder: int, content: bytes, rights: Rights) -> None:
     """Replace the file at once and safe on disk. Raises FileTrouble, and nothing has changed then."""
     draft = f".{path.name}.keyturn-{secrets.token_hex(4)}"
-    _remove_former_drafts(path.name, folder)
+    remove_drafts(path, folder)
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
         try:
@@ -122,20 +122,20 @@ def write(path: Path, folder: int, content: bytes, rights: Rights) -> None:
         raise _trouble(path, error) from None
 
 
+def remove_drafts(path: Path, folder: int) -> None:
+    """Of one that was killed: they may hold secrets. Nobody else writes while the folder is locked."""
+    for entry in os.listdir(folder):
+        if entry.startswith(f".{path.name}.keyturn-"):
+            with contextlib.suppress(OSError):
+                os.unlink(entry, dir_fd=folder)
+
+
 def _all_of(handle: int) -> bytes:
     """As far as it is not too long."""
     parts: list[bytes] = []
     while sum(len(part) for part in parts) <= LARGEST and (part := os.read(handle, LARGEST)):
         parts.append(part)
     return b"".join(parts)
-
-
-def _remove_former_drafts(name: str, folder: int) -> None:
-    """Of one that was killed: they may hold secrets. Nobody else writes while the folder is locked."""
-    for entry in os.listdir(folder):
-        if entry.startswith(f".{name}.keyturn-"):
-            with contextlib.suppress(OSError):
-                os.unlink(entry, dir_fd=folder)
 
 
 def _lock(folder: int, path: Path) -> None:

@@ -75,6 +75,7 @@ def bring_up(
         if latest is not None and not (found is not None and found.fits(content, rights)):
             content = _content(wanted, latest(), found)
         if found is not None and found.fits(content, rights):
+            files.remove_drafts(wanted.file, folder)
             return False
         before_change()
         files.write(wanted.file, folder, content, rights)

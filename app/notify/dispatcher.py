@@ -19,6 +19,7 @@ from typing import Any
 from app.notify import overdue, rules
 from app.notify.answer import Answer
 from app.operations.context import Context
+from app.rotation.failpoints import reached
 from store import deliveries, hooks, rotations
 from store.changes import ChangeWatch
 from store.database import Tx
@@ -141,6 +142,7 @@ class Dispatcher:
 
     async def _deliver(self, taken: Taken, hook: Hook, action: dict[str, Any] | None, hidden: list[str]) -> None:
         answer = Answer(False, "what the hook keeps sealed does not open with this key")
+        reached("deliver.taken")
         try:
             if action is not None:
                 answer = await self._sent(taken, hook, action, hidden)
@@ -150,7 +152,9 @@ class Dispatcher:
         except Exception as error:  # one hook must not end the loop
             log.error("hook %s: unexpected %s", hook.name, type(error).__name__)
             answer = Answer(False, f"unexpected {type(error).__name__}, which is a defect of Keyturn")
+        reached("deliver.called")
         await self._record(taken, hook, answer, cut_short=self._ending.is_set())
+        reached("deliver.recorded")
 
     async def _sent(self, taken: Taken, hook: Hook, action: dict[str, Any], hidden: list[str]) -> Answer:
         def work() -> Answer:

@@ -15,6 +15,7 @@ from app.deliver.source import Source
 from app.deliver.target import TargetView, Wanted
 from app.errors import KeyturnError, NotFound, UsageError
 from app.operations.context import Context, folder_by, place_text, rotation_by
+from app.rotation.failpoints import reached
 from app.views import Place
 from store import connections, events, jobs, projects, rotations, secrets, target_files
 from store.database import Tx
@@ -115,6 +116,7 @@ def bring_up(
         telling_now = has_program and (changed or (row.reload_due and tell_again))
         if telling_now:
             target.tell(wanted, source, stopping)
+            reached("target.told")
     except telling.NotTold as error:
         _failed(context, row, f"The file is written. {error.message}")
         raise

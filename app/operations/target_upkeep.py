@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.deliver import target
 from app.deliver.source import Source
@@ -142,7 +143,13 @@ class TargetUpkeep:
             kept.due_since = None
             return False
         kept.due_since = kept.due_since or time.monotonic()
-        return row.state == "failed" or time.monotonic() > kept.due_since + _SURELY_DEAD
+        if row.state == "failed" or time.monotonic() > kept.due_since + _SURELY_DEAD:
+            return True
+        try:
+            changed_at = Path(row.file).lstat().st_mtime
+        except OSError:
+            return False
+        return time.time() > changed_at + _SURELY_DEAD  # a loop that runs once does not wait for it to be so
 
     def _tell_trouble(self, row: TargetFile, error: Exception) -> None:
         known = explain(error)

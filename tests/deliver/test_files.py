@@ -92,6 +92,60 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == [".other.keyturn-0badcafe", "file"]
 
 
+KILLED = """
+import itertools, os, signal, sys
+from pathlib import Path
+from app.deliver.source import Source
+from app.deliver.target import Wanted, bring_up
+
+path = Path(sys.argv[1])
+wanted = Wanted("t", "dotenv", path, 0o600)
+old, new = Source({"A": "old"}), Source({"A": "new"})
+
+def dies_at(number):
+    calls = itertools.count(1)
+    def dying(call):
+        def instead(*args, **more):
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **more)
+        return instead
+    for name in ("open", "listdir", "fchmod", "fsync", "rename", "close"):
+        setattr(os, name, dying(getattr(os, name)))
+
+for number in itertools.count(1):
+    for later in (old, new):
+        bring_up(wanted, old, lambda: None)
+        child = os.fork()
+        if child == 0:
+            dies_at(number)
+            bring_up(wanted, new, lambda: None)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        left = len(list(path.parent.iterdir())) - 1
+        found = path.read_text().strip()
+        bring_up(wanted, later, lambda: None)
+        print(status, found, left, path.read_text().strip() == "A=" + later.values["A"], os.listdir(path.parent))
+    if status == 0:
+        break
+"""
+
+
+def test_a_death_anywhere_in_a_write_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """Before each call to the system. What it leaves beside the file goes with the next run, whatever that finds."""
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "file")], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    seen = [line.split(" ", 4) for line in ran.stdout.splitlines()]
+    assert {(found, right, names) for _, found, _, right, names in seen} == {
+        ("A=old", "True", "['file']"),
+        ("A=new", "True", "['file']"),
+    }
+    assert {status for status, *_ in seen[:-2]} == {"9"}
+    assert [status for status, *_ in seen[-2:]] == ["0", "0"]
+    assert {left for _, _, left, *_ in seen} == {"0", "1"}, "some died while there was a draft"
+
+
 def test_the_folder_belongs_to_one_writer_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_PATIENCE", 0.05)
     path = tmp_path / "file"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.ground import ROOT, Ground, Running, done, keyturn, make_due, process, until
+from app.operations.target_upkeep import TargetUpkeep
+from tests.cli.ground import ROOT, Ground, Running, done, keyturn, make_due, process, until, with_service
 from tests.conftest import Database
 from tests.deliver.ground import publish
 from tests.deliver.test_targets import add, state
@@ -80,6 +84,36 @@ def test_a_death_between_the_change_and_the_telling_is_made_up_for(ready: Path, 
     assert told.read_text() == "told\ntold\n"
     done("targets", "render")
     assert told.read_text() == "told\ntold\n"
+
+
+def look_once() -> None:
+    """As a loop does that has just started."""
+    with_service(lambda service: asyncio.run(TargetUpkeep(service.context).once()))
+
+
+@pytest.mark.parametrize("at", ["while it is told", pytest.param("target.told", marks=pytest.mark.soak)])
+def test_a_death_while_the_program_is_told_is_made_up_for_by_a_loop_that_runs_once(
+    ready: Path, tmp_path: Path, at: str
+) -> None:
+    publish({"A": "one"})
+    file, told, live = tmp_path / "file", tmp_path / "told", tmp_path / "live"
+    kill = "" if at == "target.told" else f"test -e {live} || kill -KILL $PPID; "
+    live.touch()
+    add("dotenv", file, "--reload", f"{kill}cat {file} >> {told}")
+    publish({"A": "two"})
+    live.unlink()
+    armed = {"KEYTURN_FAILPOINT": at} if at == "target.told" else {}
+    assert process("targets", "render", **armed).code == -signal.SIGKILL
+    live.touch()
+    until(lambda: told.read_text() == "A=one\nA=two\n")  # the command itself goes on
+    look_once()
+    assert told.read_text() == "A=one\nA=two\n", "who wrote the file may still be telling"
+    then = time.time() - 60
+    os.utime(file, (then, then))  # as if a minute had passed
+    for _ in range(2):
+        look_once()
+        assert told.read_text() == "A=one\nA=two\nA=two\n"
+    assert state() == ("written", "")
 
 
 @pytest.mark.parametrize("change", ["reload = 'touch evil'", "file = 'evil'", "id = 'other', reload = 'touch evil'"])
