@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,19 @@ MESSAGE_MAX = 1024
 _APPEND = insert(SQLModel.metadata.tables["event"])
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of history. Texts are cut to the width of their columns; none may hold a secret."""
+
+    at: datetime
+    actor: str
+    action: str
+    result: str
+    subject: str
+    rotation_id: str | None = None
+    message: str = ""
+
+
 def append(
     tx: Tx,
     *,
@@ -32,17 +46,26 @@ def append(
     rotation_id: str | None = None,
     message: str = "",
 ) -> None:
-    """Texts are cut to the width of their columns; none may hold a secret."""
-    line: dict[str, Any] = {
-        "at": at,
-        "actor": _cut(actor, 64),
-        "action": _cut(action, 64),
-        "result": _cut(result, 16),
-        "rotation_id": rotation_id,
-        "subject": _cut(subject, SUBJECT_MAX),
-        "message": _cut(message, MESSAGE_MAX),
-    }
-    tx.connection.execute(_APPEND, {**line, "hash": trail.extend(tx, line)})
+    """As a Line says."""
+    append_all(tx, [Line(at, actor, action, result, subject, rotation_id, message)])
+
+
+def append_all(tx: Tx, lines: Sequence[Line]) -> None:
+    """In this order."""
+    rows: list[dict[str, Any]] = [
+        {
+            "at": line.at,
+            "actor": _cut(line.actor, 64),
+            "action": _cut(line.action, 64),
+            "result": _cut(line.result, 16),
+            "rotation_id": line.rotation_id,
+            "subject": _cut(line.subject, SUBJECT_MAX),
+            "message": _cut(line.message, MESSAGE_MAX),
+        }
+        for line in lines
+    ]
+    hashes = trail.extend(tx, rows)
+    tx.connection.execute(_APPEND, [{**row, "hash": digest} for row, digest in zip(rows, hashes, strict=True)])
 
 
 def recent(

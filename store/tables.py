@@ -185,6 +185,7 @@ class Secret(SQLModel, table=True):
     """A name at a place. `version` 0 means reserved by a rotation that has not published yet.
 
     `field` is the credential field that a mapped secret carries; it and `rotation_id` are null if plain.
+    `sealed_details` is the JSON of what people tell about a plain one (a comment may hold anything); null: nothing.
     """
 
     __table_args__ = (UniqueConstraint("folder_id", "name"),)
@@ -197,6 +198,7 @@ class Secret(SQLModel, table=True):
     version: int = 0
     created_at: datetime
     updated_at: datetime
+    sealed_details: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
 class SecretVersion(SQLModel, table=True):

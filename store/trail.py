@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -46,13 +46,16 @@ _HOLD = select(_TRAIL.c.count, _TRAIL.c.hash).where(_TRAIL.c.id == _ROW).with_fo
 _MOVE = update(_TRAIL).where(_TRAIL.c.id == _ROW).values(count=bindparam("to"), hash=bindparam("newest"))
 
 
-def extend(tx: Tx, line: Mapping[str, Any]) -> bytes:
-    """The hash of an event that is about to be written; `line` are its columns."""
+def extend(tx: Tx, lines: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """The hashes of events that are about to be written, in this order; each line are one's columns."""
     held = tx.connection.execute(_HOLD).first()
-    count, former = (held[0], held[1]) if held else _begun_anew(tx)
-    newest = linked(former, count + 1, line)
-    tx.connection.execute(_MOVE, {"to": count + 1, "newest": newest})
-    return newest
+    count, newest = (held[0], held[1]) if held else _begun_anew(tx)
+    hashes = []
+    for number, line in enumerate(lines, count + 1):
+        newest = linked(newest, number, line)
+        hashes.append(newest)
+    tx.connection.execute(_MOVE, {"to": count + len(hashes), "newest": newest})
+    return hashes
 
 
 def _begun_anew(tx: Tx) -> tuple[int, bytes]:

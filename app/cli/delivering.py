@@ -24,6 +24,17 @@ formats:
 
 dotenv and shell hold names of letters, digits and _ alone; any other name is
 an error that names it."""
+_SET_HELP = """\
+Without --value-file and --file the value is asked for, and not shown. It is
+never a word of the command line, which others see. A value of one line loses
+the line end that echo adds; one of several lines is kept as it is.
+
+The body of --file: {"secretValue": "...", "secretComment": "..."}.
+
+A folder that is not there is made. A secret that a rotation writes is refused:
+rotate it instead.
+
+  pass show api-key | keyturn secrets set API_KEY --env prod --value-file -"""
 _RUN_HELP = """\
 The program replaces keyturn: signals and exit code are its own. 127: there is
 no such program, 126: it cannot be run. Published values win over variables of
@@ -128,10 +139,28 @@ def secrets(verbs: Subparsers) -> None:
     place(_verb(verbs, "list", "names, versions and owners; no values", "list --env prod"))
     get = _verb(verbs, "get", "print one value", "get DB_PASSWORD --env prod")
     get.add_argument("name", metavar="NAME")
+    get.add_argument("--version", type=_version, metavar="N", help="an older one; the newest unless given")
     place(get)
+    _write(verbs)
     export = _verb(verbs, "export", "print all values of a place", "export --format json", epilog=_EXPORT_HELP)
     export.add_argument("--format", choices=FORMATS, help="dotenv unless given; --json is --format json")
     place(export)
+
+
+def _write(verbs: Subparsers) -> None:
+    put = _verb(verbs, "set", "create a plain secret, or give it a new value", "set API_KEY --env prod", _SET_HELP)
+    put.set_defaults(handler="plain_secrets:put")
+    put.add_argument("name", metavar="NAME")
+    how = put.add_mutually_exclusive_group()
+    how.add_argument("--value-file", metavar="FILE", help="the value; - reads standard input")
+    how.add_argument("--file", metavar="FILE", help="the JSON request body; - reads standard input")
+    put.add_argument("--comment", metavar="TEXT", help='what it is for; "" for nothing')
+    place(put)
+    delete = _verb(verbs, "delete", "delete a plain secret with all its versions", "delete API_KEY --env prod")
+    delete.set_defaults(handler="plain_secrets:delete")
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--yes", action="store_true", help="don't ask")
+    place(delete)
 
 
 def targets(verbs: Subparsers) -> None:
@@ -202,6 +231,12 @@ def _pid_file(text: str) -> str:
 def _minutes(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= 1440):
         raise argparse.ArgumentTypeError("must be a whole number of minutes from 1 to 1440")
+    return int(text)
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= 1):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
     return int(text)
 
 

@@ -97,6 +97,19 @@ def confirm_preparation(script: Preparation, who: str) -> bool:
     return sys.stdin.readline().strip() == "yes"
 
 
+def confirm_secret_deletion(name: str, where: str) -> bool:
+    """Whether the secret's name was typed. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            f"Deleting {name} asks for its name to be typed, and this is no terminal.",
+            remedy="Nothing was deleted. Add --yes to delete without the question.",
+        )
+    note(clean(f"This deletes {name} ({where}) with all its versions; programs that read it find nothing."))
+    sys.stderr.write("Type its name to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == name
+
+
 def _is_terminal(stream: object) -> bool:
     isatty = getattr(stream, "isatty", None)
     return bool(isatty and isatty())

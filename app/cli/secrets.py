@@ -36,12 +36,20 @@ def show_all(args: Namespace) -> int:
 
 
 def get(args: Namespace) -> int:
-    value = reading.value_at(place_of(args), args.name)
+    value = _value_of(args)
     if args.json:
         output.json_line({"name": args.name, "value": value})
     else:
         output.line(value)
     return 0
+
+
+def _value_of(args: Namespace) -> str:
+    if args.version is None:
+        return reading.value_at(place_of(args), args.name)
+    from app.cli.running import use
+
+    return use(lambda service: service.secrets.value(place_of(args), args.name, args.version))
 
 
 def export(args: Namespace) -> int:

@@ -1,16 +1,21 @@
-"""Reading secrets: names freely, values only on request."""
+"""Reading secrets: names freely, values only on request. Writing those that no rotation writes."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 from app.errors import NotFound, UsageError
+from app.operations import plain_secrets
 from app.operations.context import Context, folder_by, project_by, rotation_by
 from app.operations.documents import provider_or_none, secret_view
+from app.operations.plain_secrets import Written
+from app.operations.secret_documents import SecretDocuments
 from app.views import Place, PlacedSecret, SecretView
 from store import events, projects, rotations, secrets
 from store.database import Tx
+from store.glances import Glances
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,13 @@ class Secrets:
         """Name to value, for programs."""
         return await self.context.store.aread(lambda tx: secrets.values(tx, folder_by(tx, place).id))
 
-    async def value(self, place: Place, name: str) -> str:
-        def look(tx: Tx) -> str:
-            value = secrets.value(tx, folder_by(tx, place).id, name)
-            if value is None:
-                raise NotFound(f"There is no secret {name!r} at {place.project}/{place.environment} {place.path}.")
-            return value
-
-        return await self.context.store.aread(look)
+    async def value(self, place: Place, name: str, version: int | None = None) -> str:
+        """The current one, or an older version's."""
+        documents = self.documents()
+        try:
+            return documents.document(await documents.named(place, name, version)).secret_value
+        finally:
+            documents.close()
 
     async def of_rotation(self, ref: str, kind: str) -> dict[str, str]:
         """Credential field to published value. UsageError for a rotation of another type than `kind`."""
@@ -97,6 +101,26 @@ class Secrets:
             rotation_id=rotation_id,
             message=what,
         )
+
+    async def put(self, place: Place, name: str, data: Any) -> Written:
+        """Create a plain one, or change it. Raises InvalidInput, InUse for a mapped one."""
+        return await plain_secrets.put(self.context, place, name, data)
+
+    async def create(self, place: Place, name: str, data: Any) -> Written:
+        """Raises InvalidInput, Conflict."""
+        return await plain_secrets.create(self.context, place, name, data)
+
+    async def update(self, place: Place, name: str, data: Any) -> Written:
+        """Raises InvalidInput, Conflict for the new name, InUse for a mapped one."""
+        return await plain_secrets.update(self.context, place, name, data)
+
+    async def remove(self, place: Place, name: str) -> Written:
+        """With all versions. Raises InUse for a mapped one."""
+        return await plain_secrets.remove(self.context, place, name)
+
+    def documents(self) -> SecretDocuments:
+        """The documented objects; close it."""
+        return SecretDocuments(self.context, Glances(self.context.store))
 
     async def everywhere(self) -> list[PlacedSecret]:
         """All that is published, by project, environment, path and name."""

@@ -1,0 +1,126 @@
+"""Secrets as the documented objects, for the HTTP API and for what is printed as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from app.errors import NotFound
+from app.operations.context import Context, environment_by
+from app.operations.plain_secrets import missing
+from app.secret_bodies import HIDDEN, SecretObject
+from app.views import Place
+from store import projects, served_secrets
+from store.database import Tx
+from store.glances import Glances
+from store.served_secrets import Served
+
+
+@dataclass(frozen=True)
+class SecretDocuments:
+    """One short read each; close it. Raises NotFound for an unknown place, which is no empty one."""
+
+    context: Context
+    glances: Glances = field(repr=False)
+
+    async def at(self, place: Place, *, recursive: bool = False) -> list[Served]:
+        """By path and name."""
+        place = _normal(place)
+        statement, more = served_secrets.AT, {}
+        if recursive:
+            statement, more = served_secrets.AT_AND_BELOW, served_secrets.below(place.path)
+        found = served_secrets.served(await self.glances.rows(statement, **_asked(place), **more))
+        if not found:
+            await self.context.store.aread(lambda tx: _look_for(tx, place))
+        return found
+
+    async def named(self, place: Place, name: str, version: int | None = None) -> Served:
+        """The current one, or an older version of it."""
+        place = _normal(place)
+        if version is None:
+            rows = await self.glances.rows(served_secrets.NAMED, **_asked(place), name=name)
+        else:
+            rows = await self.glances.rows(served_secrets.NAMED_VERSION, **_asked(place), name=name, version=version)
+        found = served_secrets.served(rows)
+        if not found:
+            await self.context.store.aread(lambda tx: _look_for(tx, place))
+            raise missing(place, name) if version is None else _no_version(place, name, version)
+        return found[0]
+
+    async def by_id(self, secret_id: str) -> Served:
+        found = served_secrets.served(await self.glances.rows(served_secrets.BY_ID, id=secret_id))
+        if not found:
+            raise NotFound(f"There is no secret {secret_id!r}.")
+        return found[0]
+
+    async def folders(self, place: Place, *, recursive: bool = False) -> list[tuple[str, str]]:
+        """(id, path) of those directly inside, or of all below; one that only holds others has no id of its own."""
+
+        place = _normal(place)
+
+        def look(tx: Tx) -> list[tuple[str, str]]:
+            environment_id = _look_for(tx, place)
+            inside = f"{place.path.rstrip('/')}/"
+            known = {f.path: f.id for f in projects.list_folders(tx, environment_id) if f.path.startswith(inside)}
+            known.pop("/", None)
+            between = {
+                "/".join(parts[:depth])
+                for parts in (path.split("/") for path in known)
+                for depth in range(2, len(parts) + 1)
+            }
+            below = sorted(path for path in between if path.startswith(inside))
+            return [
+                (known.get(path, f"{environment_id}:{path}"), path)
+                for path in below
+                if recursive or "/" not in path[len(inside) :]
+            ]
+
+        return await self.context.store.aread(look)
+
+    def document(self, row: Served, *, show: bool = True) -> SecretObject:
+        """`show`: with its value."""
+        told = served_secrets.details(self.context.store, row)
+        return SecretObject.model_validate(
+            {
+                "id": row.id,
+                "_id": row.id,
+                "workspace": row.project_id,
+                "workspaceId": row.project_id,
+                "environment": row.environment,
+                "version": row.value_version,
+                "secretKey": row.name,
+                "secretValue": served_secrets.value(self.context.store, row) if show else HIDDEN,
+                "secretValueHidden": not show,
+                "secretPath": row.path,
+                "createdAt": row.created_at,
+                "updatedAt": row.updated_at,
+                "isRotatedSecret": row.rotation_id is not None,
+                "rotationId": row.rotation_id,
+                **told,
+            }
+        )
+
+    def close(self) -> None:
+        self.glances.close()
+
+
+def _asked(place: Place) -> dict[str, str]:
+    return {"project": place.project, "environment": place.environment, "path": place.path}
+
+
+def _normal(place: Place) -> Place:
+    return replace(place, path="/" + place.path.strip("/"))
+
+
+def _look_for(tx: Tx, place: Place) -> str:
+    """The environment's id. What holds a folder is one, too. Raises NotFound for a place that is not there."""
+    _, environment = environment_by(tx, place.project, place.environment)
+    inside = f"{place.path.rstrip('/')}/"
+    paths = [folder.path for folder in projects.list_folders(tx, environment.id)]
+    if place.path != "/" and not any(path == place.path or path.startswith(inside) for path in paths):
+        raise NotFound(f"There is no folder {place.path} in {place.project}/{place.environment}.")
+    return environment.id
+
+
+def _no_version(place: Place, name: str, version: int) -> NotFound:
+    where = f"{place.project}/{place.environment} {place.path}"
+    return NotFound(f"There is no version {version} of a secret {name!r} at {where}.")
