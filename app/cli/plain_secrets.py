@@ -55,11 +55,8 @@ def delete(args: Namespace) -> int:
 
 async def _document(service: Service, args: Namespace, name: str) -> None:
     """Without the value: whoever set it has it."""
-    documents = service.secrets.documents()
-    try:
-        found = documents.document(await documents.named(place_of(args), name), show=False)
-    finally:
-        documents.close()
+    documents = service.secrets.documents
+    found = documents.document(await documents.named(place_of(args), name), show=False)
     output.json_line({"secret": output.model_json(found)})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from app.errors import NotFound
 from app.operations.context import Context, environment_by
@@ -11,16 +11,14 @@ from app.secret_bodies import HIDDEN, SecretObject
 from app.views import Place
 from store import projects, served_secrets
 from store.database import Tx
-from store.glances import Glances
 from store.served_secrets import Served
 
 
 @dataclass(frozen=True)
 class SecretDocuments:
-    """One short read each; close it. Raises NotFound for an unknown place, which is no empty one."""
+    """One short read each. Raises NotFound for an unknown place, which is no empty one."""
 
     context: Context
-    glances: Glances = field(repr=False)
 
     async def at(self, place: Place, *, recursive: bool = False) -> list[Served]:
         """By path and name."""
@@ -28,7 +26,7 @@ class SecretDocuments:
         statement, more = served_secrets.AT, {}
         if recursive:
             statement, more = served_secrets.AT_AND_BELOW, served_secrets.below(place.path)
-        found = served_secrets.served(await self.glances.rows(statement, **_asked(place), **more))
+        found = served_secrets.served(await self.context.store.glance(statement, **_asked(place), **more))
         if not found:
             await self.context.store.aread(lambda tx: _look_for(tx, place))
         return found
@@ -37,9 +35,11 @@ class SecretDocuments:
         """The current one, or an older version of it."""
         place = _normal(place)
         if version is None:
-            rows = await self.glances.rows(served_secrets.NAMED, **_asked(place), name=name)
+            rows = await self.context.store.glance(served_secrets.NAMED, **_asked(place), name=name)
         else:
-            rows = await self.glances.rows(served_secrets.NAMED_VERSION, **_asked(place), name=name, version=version)
+            rows = await self.context.store.glance(
+                served_secrets.NAMED_VERSION, **_asked(place), name=name, version=version
+            )
         found = served_secrets.served(rows)
         if not found:
             await self.context.store.aread(lambda tx: _look_for(tx, place))
@@ -47,14 +47,13 @@ class SecretDocuments:
         return found[0]
 
     async def by_id(self, secret_id: str) -> Served:
-        found = served_secrets.served(await self.glances.rows(served_secrets.BY_ID, id=secret_id))
+        found = served_secrets.served(await self.context.store.glance(served_secrets.BY_ID, id=secret_id))
         if not found:
             raise NotFound(f"There is no secret {secret_id!r}.")
         return found[0]
 
     async def folders(self, place: Place, *, recursive: bool = False) -> list[tuple[str, str]]:
         """(id, path) of those directly inside, or of all below; one that only holds others has no id of its own."""
-
         place = _normal(place)
 
         def look(tx: Tx) -> list[tuple[str, str]]:
@@ -98,9 +97,6 @@ class SecretDocuments:
                 **told,
             }
         )
-
-    def close(self) -> None:
-        self.glances.close()
 
 
 def _asked(place: Place) -> dict[str, str]:

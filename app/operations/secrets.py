@@ -15,7 +15,6 @@ from app.operations.secret_documents import SecretDocuments
 from app.views import Place, PlacedSecret, SecretView
 from store import events, projects, rotations, secrets
 from store.database import Tx
-from store.glances import Glances
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,7 @@ class Secrets:
 
     async def value(self, place: Place, name: str, version: int | None = None) -> str:
         """The current one, or an older version's."""
-        documents = self.documents()
-        try:
-            return documents.document(await documents.named(place, name, version)).secret_value
-        finally:
-            documents.close()
+        return self.documents.document(await self.documents.named(place, name, version)).secret_value
 
     async def of_rotation(self, ref: str, kind: str) -> dict[str, str]:
         """Credential field to published value. UsageError for a rotation of another type than `kind`."""
@@ -118,9 +113,10 @@ class Secrets:
         """With all versions. Raises InUse for a mapped one."""
         return await plain_secrets.remove(self.context, place, name)
 
+    @property
     def documents(self) -> SecretDocuments:
-        """The documented objects; close it."""
-        return SecretDocuments(self.context, Glances(self.context.store))
+        """The documented objects."""
+        return SecretDocuments(self.context)
 
     async def everywhere(self) -> list[PlacedSecret]:
         """All that is published, by project, environment, path and name."""
