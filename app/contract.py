@@ -87,6 +87,7 @@ def _path(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Trimmed = Annotated[str, BeforeValidator(_trimmed)]
 Slug = Annotated[str, BeforeValidator(_slug)]
+FolderPath = Annotated[str, BeforeValidator(_path)]
 
 
 class Body(BaseModel):
@@ -119,7 +120,7 @@ class CreateRotation(Body):
     description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
     connection_id: Trimmed = Field(min_length=1)
     environment: Slug = Field(max_length=SLUG_MAX)
-    secret_path: Annotated[str, BeforeValidator(_path)] = Field(max_length=PATH_MAX)
+    secret_path: FolderPath = Field(max_length=PATH_MAX)
     is_auto_rotation_enabled: bool = True
     rotation_interval: Whole = Field(ge=1, le=MAX_INTERVAL_DAYS)
     rotate_at_utc: RotateAtUtc = Field(default_factory=RotateAtUtc)
@@ -145,7 +146,7 @@ class MoveRotation(Body):
     """Body of `POST .../{id}/move`."""
 
     destination_environment: Slug = Field(max_length=SLUG_MAX)
-    destination_secret_path: Annotated[str, BeforeValidator(_path)] = Field(max_length=PATH_MAX)
+    destination_secret_path: FolderPath = Field(max_length=PATH_MAX)
     overwrite_destination: bool = False
 
 
@@ -156,6 +157,7 @@ class CreateConnection(Body):
     description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
     method: Trimmed = Field(min_length=1)
     credentials: dict[str, Any]
+    project_id: Trimmed | None = None
 
 
 class ConnectionRef(Body):
@@ -207,7 +209,10 @@ class SecretRotation(Body):
 
 
 class AppConnection(Body):
-    """The documented `appConnection` object; `credentials` holds the public fields only."""
+    """The documented `appConnection` object; `credentials` holds the public fields only.
+
+    `credentials_hash` stays while the credentials do. Without a project it serves all.
+    """
 
     id: str
     name: str
@@ -215,6 +220,9 @@ class AppConnection(Body):
     app: str
     method: str
     credentials: dict[str, Any]
+    credentials_hash: str
+    project_id: str | None
+    version: int
     created_at: UtcTime
     updated_at: UtcTime
 

@@ -112,15 +112,15 @@ def rotations_using(tx: Tx, connection_id: str) -> list[str]:
     return list(tx.session.exec(query))
 
 
-def projects_using(tx: Tx, connection_id: str) -> set[str]:
-    """Ids of the projects whose rotations use it."""
+def used_at(tx: Tx, connection_id: str) -> list[tuple[str, str, str]]:
+    """Where rotations use it: project id, environment, path."""
     query = (
-        select(Environment.project_id)
-        .join(Folder, col(Folder.environment_id) == Environment.id)
-        .join(Rotation, col(Rotation.folder_id) == Folder.id)
+        select(Environment.project_id, Environment.slug, Folder.path)
+        .where(Folder.environment_id == Environment.id, Rotation.folder_id == Folder.id)
         .where(Rotation.connection_id == connection_id)
+        .distinct()
     )
-    return set(tx.session.exec(query))
+    return [(project, slug, path) for project, slug, path in tx.session.exec(query)]
 
 
 def _new_hash() -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from sqlmodel import col, or_, select
 
 from store.database import Tx
-from store.tables import AccessToken, Identity
+from store.tables import AccessToken, Identity, Project
 
 
 def add(tx: Tx, row: Identity) -> Identity:
@@ -51,6 +51,16 @@ def by_token(tx: Tx, token_hash: bytes, now: datetime) -> tuple[Identity, Access
     query = (
         select(Identity, AccessToken)
         .where(AccessToken.identity_id == Identity.id)
+        .where(AccessToken.hash == token_hash, col(AccessToken.expires_at) > now)
+    )
+    return tx.session.exec(query).one_or_none()
+
+
+def bearer_of(tx: Tx, token_hash: bytes, now: datetime) -> tuple[Identity, str] | None:
+    """The same with the slug of the identity's project instead of the token."""
+    query = (
+        select(Identity, Project.slug)
+        .where(AccessToken.identity_id == Identity.id, Project.id == Identity.project_id)
         .where(AccessToken.hash == token_hash, col(AccessToken.expires_at) > now)
     )
     return tx.session.exec(query).one_or_none()

@@ -13,7 +13,7 @@ from app.operations.access import Parsed, parse, refuse_taken, split
 from app.operations.context import connection_by
 from providers.base import ConnectionApp, Problem
 from providers.registry import UnknownType, connection_app, provider
-from store import connections, rotations
+from store import connections, projects, rotations
 from store.database import Tx
 from store.tables import Connection
 
@@ -29,16 +29,21 @@ class Edit:
     access: bool
 
 
-def read(tx: Tx, ref: str, data: Any) -> Edit:
-    """Raises NotFound; InvalidInput, also where a rotation would be left to rotate the connection's own user."""
+def read(tx: Tx, ref: str, data: Any, *, whole: bool = False) -> Edit:
+    """`whole`: credentials that are given replace all that is kept.
+
+    Raises NotFound; InvalidInput, also where a rotation would be left to rotate the connection's own user.
+    """
     row = connection_by(tx, ref)
     if not isinstance(data, Mapping):
         raise InvalidInput([Problem("body", "must be a JSON object")])
     if data.get("app", row.app) != row.app:
         raise InvalidInput([Problem("app", f"can't be changed: {row.name} leads to {row.app}. Add another connection")])
+    if data.get("projectId") and not _same_project(tx, row, data["projectId"]):
+        raise InvalidInput([Problem("projectId", "can't be changed. Add another connection")])
     kind = connection_app(row.app)
     secrets = connections.secret_credentials(tx, row)
-    parsed = parse(kind, _laid_over(row, secrets, kind, data))
+    parsed = parse(kind, _laid_over(row, secrets, kind, data, whole=whole))
     if parsed.body.name != row.name:
         refuse_taken(tx, parsed.body.name)
     settings, new_secrets = split(parsed.credentials)
@@ -68,14 +73,19 @@ def apply(tx: Tx, edit: Edit, now: datetime) -> Connection:
     return connection_by(tx, row.id)
 
 
+def _same_project(tx: Tx, row: Connection, ref: Any) -> bool:
+    found = projects.find_project(tx, ref) if isinstance(ref, str) else None
+    return found is not None and found.id == row.project_id
+
+
 def _laid_over(
-    row: Connection, secrets: Mapping[str, str], kind: ConnectionApp, data: Mapping[str, Any]
+    row: Connection, secrets: Mapping[str, str], kind: ConnectionApp, data: Mapping[str, Any], *, whole: bool
 ) -> dict[str, Any]:
     """The whole body. With another method only what is public stays, where that method has a use for it."""
     body = {"name": row.name, "description": row.description, "method": row.method, **data}
     body.pop("app", None)
     given = data.get("credentials", {})
-    if not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or (whole and "credentials" in data):
         return body
     kept: dict[str, Any] = {**row.settings, **secrets}
     if body["method"] != row.method:

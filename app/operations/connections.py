@@ -10,7 +10,7 @@ from app.contract import AppConnection
 from app.errors import InUse, InvalidInput
 from app.operations import connection_edits
 from app.operations.access import log_in, parse, refuse_taken, split, taken
-from app.operations.context import Context, connection_by
+from app.operations.context import Context, connection_by, project_by
 from app.rotation.redact import redact
 from app.views import ConnectionTest, ConnectionView
 from providers.base import Problem, TargetError
@@ -33,10 +33,15 @@ class Connections:
     context: Context
 
     async def add(self, app: str, data: Any) -> Added:
-        """Validate, log in, keep. Raises InvalidInput, TargetError when the test fails (nothing is kept)."""
+        """Validate, log in, keep. Raises InvalidInput, NotFound, TargetError when the test fails (nothing is kept)."""
         kind = connection_app(app)
         parsed = parse(kind, data)
-        await self.context.store.aread(lambda tx: refuse_taken(tx, parsed.body.name))
+
+        def check(tx: Tx) -> None:
+            refuse_taken(tx, parsed.body.name)
+            _project_id(tx, parsed.body.project_id)
+
+        await self.context.store.aread(check)
         tested = await log_in(kind, parsed.body.method, parsed.credentials)
         settings, secrets = split(parsed.credentials)
 
@@ -52,6 +57,7 @@ class Connections:
                 settings=settings,
                 secrets=secrets,
                 now=now,
+                project_id=_project_id(tx, parsed.body.project_id),
             )
             self._event(tx, "create-app-connection", row.name)
             return row
@@ -86,12 +92,14 @@ class Connections:
         except TargetError as error:
             return ConnectionTest(False, error.message, error.remedy)
 
-    async def edit(self, ref: str, data: Any) -> Added:
+    async def edit(self, ref: str, data: Any, *, whole: bool = False) -> Added:
         """Replace what `data` gives; what it leaves out stays. Another access is tried out before it is kept.
 
-        Raises NotFound, InvalidInput, Busy when somebody else changed it meanwhile, TargetError when the test fails.
+        `whole`: credentials are given completely or not at all, so that nobody sends a password that is kept here to a
+        host of theirs. Raises NotFound, InvalidInput, Busy when somebody else changed it meanwhile, TargetError when
+        the test fails.
         """
-        edit = await self.context.store.aread(lambda tx: connection_edits.read(tx, ref, data))
+        edit = await self.context.store.aread(lambda tx: connection_edits.read(tx, ref, data, whole=whole))
         tested = await log_in(edit.kind, edit.parsed.body.method, edit.parsed.credentials) if edit.access else ""
 
         def keep(tx: Tx) -> Connection:
@@ -136,6 +144,10 @@ class Connections:
     async def documents(self) -> tuple[AppConnection, ...]:
         rows = await self.context.store.aread(connections.list_all)
         return tuple(document(row) for row in rows)
+
+    async def used_at(self, ref: str) -> list[tuple[str, str, str]]:
+        """Where rotations use it: project id, environment, path. Raises NotFound."""
+        return await self.context.store.aread(lambda tx: connections.used_at(tx, connection_by(tx, ref).id))
 
     async def test(self, ref: str) -> ConnectionTest:
         """Raises NotFound."""
@@ -188,9 +200,17 @@ def document(row: Connection) -> AppConnection:
         app=row.app,
         method=row.method,
         credentials=dict(row.settings),
+        credentials_hash=row.credentials_hash,
+        project_id=row.project_id,
+        version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def _project_id(tx: Tx, ref: str | None) -> str | None:
+    """Raises NotFound."""
+    return project_by(tx, ref).id if ref else None
 
 
 def _view(tx: Tx, row: Connection) -> ConnectionView:

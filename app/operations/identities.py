@@ -92,6 +92,7 @@ class Bearer:
     id: str
     name: str
     project_id: str
+    project_slug: str
     environments: frozenset[str]
     paths: tuple[str, ...]
     allowed: frozenset[str]
@@ -227,14 +228,16 @@ class Identities:
 
     async def bearer(self, token: str) -> Bearer:
         """Who sends a token. Raises NotLoggedIn."""
-        found = await self.context.store.aread(lambda tx: identities.by_token(tx, _hash(token), self.context.clock()))
+        now = self.context.clock()
+        found = await self.context.store.aread(lambda tx: identities.bearer_of(tx, _hash(token), now))
         if found is None:
             raise _invalid_token()
-        row, _ = found
+        row, project_slug = found
         return Bearer(
             id=row.id,
             name=row.name,
             project_id=row.project_id,
+            project_slug=project_slug,
             environments=frozenset(row.environments),
             paths=tuple(row.paths),
             allowed=frozenset(row.allowed),

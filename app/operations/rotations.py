@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.contract import GeneratedCredentials, SecretRotation
-from app.errors import Busy, RotationFailed, UsageError
+from app.errors import Busy, NotFound, RotationFailed, UsageError
 from app.operations import overview
-from app.operations.context import Context, project_by, rotation_by
+from app.operations.context import Context, folder_by, project_by, rotation_by
 from app.operations.documents import attempt_view, detail_of, document_of, documents_of, slots_of
 from app.operations.edits import Edits
 from app.rotation import expiry
@@ -19,7 +19,7 @@ from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener, secrets_of
 from app.rotation.trial import try_out
-from app.views import AttemptView, RotationDetail, SlotCheck, SlotView, Snapshot
+from app.views import AttemptView, Place, RotationDetail, SlotCheck, SlotView, Snapshot
 from providers.base import Credential, CredentialRefused, TargetError
 from providers.registry import provider as provider_of
 from store import events, jobs, lifecycle, rotations
@@ -61,6 +61,27 @@ class Rotations:
 
     async def document(self, ref: str) -> SecretRotation:
         return await self.context.store.aread(lambda tx: document_of(tx, rotation_by(tx, ref)))
+
+    async def by_id(self, rotation_id: str) -> SecretRotation:
+        """By its id alone, never by a name."""
+
+        def look(tx: Tx) -> SecretRotation:
+            if (row := rotations.get(tx, rotation_id)) is None:
+                raise NotFound(f"There is no rotation {rotation_id!r}.")
+            return document_of(tx, row)
+
+        return await self.context.store.aread(look)
+
+    async def named(self, place: Place, name: str) -> SecretRotation:
+        """The one of this name in a folder. NotFound also for an unknown project, environment or folder."""
+
+        def look(tx: Tx) -> SecretRotation:
+            row = rotations.find(tx, folder_by(tx, place).id, name)
+            if row is None:
+                raise NotFound(f"There is no rotation {name!r} at {place.environment} {place.path}.")
+            return document_of(tx, row)
+
+        return await self.context.store.aread(look)
 
     async def detail(self, ref: str) -> RotationDetail:
         now = self.context.clock()

@@ -1,0 +1,63 @@
+"""The HTTP API as an application, made from an open service."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import __version__
+from app.api import connections, errors, login, rotations
+from app.api.gate import Gate
+from app.api.throttle import Throttle
+from app.errors import KeyturnError
+from app.service import Service
+from providers.base import TargetError
+from providers.registry import UnknownType
+from store.errors import StoreError
+
+log = logging.getLogger("keyturn")
+
+_ABOUT = "Rotates credentials without downtime. See docs/http-api.md for identities, rights and errors."
+
+
+def make_application(service: Service) -> Gate:
+    """Close the service afterwards."""
+    return Gate(make_api(service))
+
+
+def make_api(service: Service) -> FastAPI:
+    api = FastAPI(
+        title="Keyturn",
+        version=__version__,
+        description=_ABOUT,
+        openapi_url="/api/docs/json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    api.state.service = service
+    api.state.throttle = Throttle(time.monotonic)
+    for subject in (login, connections, rotations):
+        api.include_router(subject.router)
+    api.add_api_route("/api/status", _status, summary="Whether the server answers", tags=["status"])
+    for kind in (HTTPException, RequestValidationError, KeyturnError, StoreError, TargetError, UnknownType, Exception):
+        api.add_exception_handler(kind, _in_documented_form)
+    return api
+
+
+async def _status() -> dict[str, str]:
+    return {"message": "Ok", "date": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+
+
+async def _in_documented_form(request: Request, error: Exception) -> Response:
+    if errors.is_ours(error):
+        log.error("%s", "defect", extra={"fields": {"request": request.state.request_id}}, exc_info=error)
+    return errors.response(errors.answer_to(error), request.state.request_id)

@@ -1,0 +1,84 @@
+"""Who calls, and whether they may: a project of their own, there some places, and rights.
+
+What belongs to another project is not there. A right that is missing is named. Whether a place in one's own project
+exists is told to nobody who may not go there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from app.api.errors import Forbidden
+from app.contract import AppConnection, SecretRotation
+from app.errors import InvalidInput, NotFound
+from app.operations.identities import ACTOR, Bearer, NotLoggedIn
+from app.service import Service
+from providers.base import Problem
+
+_LONGEST_TOKEN = 256
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`service` acts in this identity's name."""
+
+    bearer: Bearer
+    service: Service = field(repr=False)
+
+    def require(self, right: str) -> None:
+        """Raises Forbidden."""
+        if right not in self.bearer.allowed:
+            raise Forbidden(f"The identity {self.bearer.name} lacks the right {right!r}.")
+
+    def require_project(self, project: str) -> str:
+        """The id of its own project, given by id or slug. Raises NotFound for any other, whether it exists or not."""
+        if project not in (self.bearer.project_id, self.bearer.project_slug):
+            raise NotFound(f"There is no project {project!r}.")
+        return self.bearer.project_id
+
+    def require_place(self, right: str, environment: str, path: str) -> None:
+        """A place in its project. Raises Forbidden, without a look whether the place exists."""
+        self.require(right)
+        if not self.bearer.reaches(environment, path):
+            raise Forbidden(f"The identity {self.bearer.name} lacks the right {right!r} at {environment} {path}.")
+
+    async def require_connection(self, ref: str) -> None:
+        """One that its project may use, by id or name; one of another project is not there. Raises NotFound."""
+        if not self.sees(await self.service.connections.document(ref)):
+            raise NotFound(f"There is no connection {ref!r}.")
+
+    def reaches(self, rotation: SecretRotation) -> bool:
+        """Whether a list shows it."""
+        mine = rotation.project_id == self.bearer.project_id
+        return mine and self.bearer.reaches(rotation.environment.slug, rotation.folder.path)
+
+    def sees(self, connection: AppConnection) -> bool:
+        """Connections serve one project, or all."""
+        return connection.project_id in (None, self.bearer.project_id)
+
+
+async def caller(request: Request) -> Caller:
+    """Whose token the request carries. Raises NotLoggedIn."""
+    service: Service = request.app.state.service
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+        raise NotLoggedIn("This needs an access token: Authorization: Bearer TOKEN.")
+    bearer = await service.identities.bearer(token)
+    request.state.caller = bearer.name
+    _refuse_nul(request)
+    return Caller(bearer, service.acting_as(f"{ACTOR}:{bearer.name}"))
+
+
+CallerOf = Annotated[Caller, Depends(caller)]
+
+
+def _refuse_nul(request: Request) -> None:
+    """No store can look for a text that holds one."""
+    named = {**request.path_params, **request.query_params}
+    if wrong := [name for name, value in named.items() if "\0" in str(value)]:
+        raise InvalidInput([Problem(name, "must not contain the character NUL") for name in wrong])

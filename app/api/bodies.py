@@ -1,0 +1,47 @@
+"""Request bodies: JSON of a bounded size, within a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from app.api.errors import TooLarge, TooSlow
+from app.errors import UsageError
+from app.strict_json import parsed
+
+LARGEST = 1024 * 1024
+PATIENCE = 30.0
+"""Seconds for a whole body."""
+_SWALLOWED = 64 * LARGEST
+"""So much is read without being kept, so that who sends too much gets to read why."""
+
+
+async def read_json(request: Request) -> Any:
+    """The value of the body. Raises UsageError, TooLarge, TooSlow."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            data = await _bytes_of(request)
+    except TimeoutError:
+        raise TooSlow(f"The body did not come within {PATIENCE:.0f} s.") from None
+    except ClientDisconnect:
+        raise UsageError("The body ended too early.") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The body is not UTF-8 (byte {error.start + 1}).") from None
+    return parsed(text, "The body")
+
+
+async def _bytes_of(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= LARGEST:
+            parts.append(part)
+        elif size > _SWALLOWED:
+            break
+    if size > LARGEST:
+        raise TooLarge(f"The body is too large: it may have {LARGEST // 1024} KiB.")
+    return b"".join(parts)

@@ -1,0 +1,86 @@
+"""What every request goes through: it gets a number, is counted, logged without its query, and refused when we end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from app.api import errors
+from app.background.log_lines import tell
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Gate:
+    """An ASGI application around another one. `running`: requests that are being answered."""
+
+    def __init__(self, inner: App) -> None:
+        self.inner = inner
+        self.running = 0
+        self.closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def drain(self, seconds: float) -> bool:
+        """Refuse what is new, and wait for what runs. Whether all of it ended in time."""
+        self.closed = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        begun, status = time.monotonic(), 0
+        request_id = f"req-{secrets.token_hex(8)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        self.running += 1
+        self._idle.clear()
+        try:
+            await (_refuse if self.closed else self.inner)(scope, receive, noting)
+        except Exception as error:  # a defect has its answer already, and stands in the log
+            if status == 0:
+                await errors.response(errors.answer_to(error), request_id)(scope, receive, noting)
+        finally:
+            self.running -= 1
+            if self.running == 0:
+                self._idle.set()
+            _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    raise errors.NotServing("The server is about to end; try again later.")
+
+
+def _log(scope: Scope, status: int, ms: float, request_id: str) -> None:
+    """The query is left out: it may say what is secret to somebody. A client that went away got status 0."""
+    client = scope.get("client")
+    tell(
+        "request",
+        level=logging.WARNING if status >= 500 else logging.INFO,
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        ms=ms,
+        who=scope.get("state", {}).get("caller", "-"),
+        address=client[0] if client else "-",
+        request=request_id,
+    )
