@@ -33,6 +33,7 @@ from app.rotation.scheduler import Scheduler
 from app.rotation.surroundings import Listener, new_id
 from app.rotation.targets import Targets
 from app.settings import Settings
+from store import draft_files, engines
 from store.changes import ChangeWatch
 from store.database import Store, open_store
 from store.keyring import KeyPlaces
@@ -112,6 +113,8 @@ def open_service(
     """Open the store, creating it on first start unless it is to be left as it is. Raises StoreError."""
     now = clock or _utc_now
     source: random.Random = secrets.SystemRandom()
+    if not as_it_is and (file := engines.file_of(settings.database_url)) is not None:
+        draft_files.remove_left(file)
     store = open_store(
         settings.database_url,
         key=key_places(settings),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
 from sqlmodel import SQLModel
 
-from store import engines, setup
+from store import draft_files, engines, setup
 from store.database import Store
 from store.failures import translated
 
@@ -25,25 +23,13 @@ def write(store: Store, file: Path, *, overwrite: bool) -> None:
 
     Raises FileExistsError unless `overwrite`, OSError when the file cannot be written, StoreError.
     """
-    with draft_beside(file) as draft:
+    with draft_files.beside(file) as draft:
         if store.dialect == "sqlite":
             copy_file(Path(store.location), draft)
         else:
             store.read(lambda tx: copy_rows(tx.connection, draft))
         sync(draft)
         place(draft, file, overwrite=overwrite)
-
-
-@contextmanager
-def draft_beside(file: Path) -> Iterator[Path]:
-    """An empty file of ours alone in the same folder, gone afterwards unless it was moved."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        yield draft
-    finally:
-        for ending in ("", "-wal", "-shm", "-journal"):
-            draft.with_name(draft.name + ending).unlink(missing_ok=True)
 
 
 def copy_file(source: Path, copy: Path) -> None:

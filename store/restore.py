@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select, text, update
 from sqlmodel import col
 
-from store import backup, engines, events, health, rekey, setup, users
+from store import backup, draft_files, engines, events, health, rekey, setup, users
 from store.database import Tx, open_store
 from store.errors import KeyMissing, StoreError, StoreInUse, StoreUnavailable
 from store.failures import translated
@@ -111,7 +111,7 @@ def into_file(draft: Path, live: Path, kept: Path) -> bool:
         return False
     try:
         with alone_in(live) as connection, translated(str(live)):
-            with backup.draft_beside(kept) as copy:
+            with draft_files.beside(kept) as copy:
                 with closing(sqlite3.connect(copy, isolation_level=None)) as aside:
                     connection.backup(aside)
                 backup.fold(copy)
@@ -173,7 +173,7 @@ def into_server(draft: Path, url: str, kept: Path) -> bool:
             _refuse_others(there, location)  # who came while that waited
             if had_tables:
                 make_private_directory(kept.parent)
-                with backup.draft_beside(kept) as aside:
+                with draft_files.beside(kept) as aside:
                     backup.copy_rows(there, aside)
                     backup.sync(aside)
                     backup.place(aside, kept, overwrite=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.errors import KeyturnError, NotFound, UsageError
 from app.operations.context import Context
 from app.rotation.surroundings import new_id
-from store import backup, engines, events, restore
+from store import backup, draft_files, engines, events, restore
 from store.errors import StoreError
 from store.keyring import KeyPlaces, make_private_directory
 
@@ -106,7 +106,7 @@ def ready(present: Store, file: Path, *, clock: Callable[[], datetime], actor: s
     try:
         restore.check(file, present.key)
         make_private_directory(home.parent)
-        with backup.draft_beside(home) as draft:
+        with draft_files.beside(home) as draft:
             contents = restore.make_ready(
                 file, draft, present.key, now=clock, new_id=lambda: new_id(source), actor=actor
             )

@@ -1,4 +1,4 @@
-"""A restore that is killed at any moment leaves the store as it was, or as it was to be."""
+"""A restore that is killed at any moment leaves the store as it was, or as it was to be, and nothing for ever."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from store import health
-from tests.cli.ground import ROOT, Ran, done, finished
+from store import draft_files, health
+from tests.cli.ground import ROOT, Ran, done, finished, with_service
 from tests.cli.test_backup import note_down, subjects
 from tests.variants import few
 
@@ -64,6 +64,27 @@ def test_a_death_leaves_the_old_store_or_the_new_one(file: Path, ready: Path, st
         assert found in (["saved", "backup.db", "later"], ["saved", "backup.db"])
         assert health.damage(ready / "keyturn.db") == []
         outcomes.add(len(found))
+        with_service(lambda service: None)  # the next start
+        assert [path.name for path in ready.iterdir() if path.name.startswith(".")] == []
     done("restore", str(file), "--yes")
     assert "later" not in subjects(ready / "keyturn.db")
     assert outcomes == {2, 3} or step > 1
+
+
+def test_a_draft_that_somebody_is_writing_and_what_is_not_ours_stay(ready: Path) -> None:
+    store = ready / "keyturn.db"
+    left = [ready / f".keyturn.db{kept}.0123456789abcdef" for kept in ("", ".before-restore-20261121T101112Z-2")]
+    others = [
+        ready / name for name in (".keyturn.db.mine", ".other.db.0123456789abcdef", "keyturn.db.0123456789abcdef")
+    ]
+    linked = ready / ".keyturn.db.fedcba9876543210"  # it had its name, and was killed before it gave up this one
+    with draft_files.beside(store) as draft:
+        for path in (*left, *others, left[0].with_name(f"{left[0].name}-wal")):
+            path.write_bytes(b"sealed")
+        linked.hardlink_to(store)
+        done("connections", "list")
+        assert draft.exists()
+        assert all(path.exists() for path in others)
+        hidden = {path.name for path in ready.iterdir() if path.name.startswith(".")}
+        assert hidden == {draft.name, *(path.name for path in others if path.name.startswith("."))}
+    assert not draft.exists()
