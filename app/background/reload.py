@@ -16,6 +16,7 @@ from app.background.log_lines import tell
 from app.background.notify import reloading
 from app.background.watching import Watching
 from app.errors import KeyturnError
+from app.notify.dispatcher import Dispatcher
 from app.rotation.scheduler import Scheduler
 from app.settings.check import warnings
 from app.settings.file import read_file
@@ -25,7 +26,7 @@ from app.settings.model import Declared
 from store.database import Store
 from store.errors import StoreError
 
-AT_START = ("database_url", "key_file", "key_command", "lease_seconds", "deliveries_days")
+AT_START = ("database_url", "key_file", "key_command", "lease_seconds")
 """What a running loop cannot change."""
 
 
@@ -88,6 +89,9 @@ async def _reload_settings(live: Live) -> None:
     live.scheduler.concurrency = wanted.concurrency
     live.scheduler.checkup_every = timedelta(hours=wanted.checkup_hours)
     live.scheduler.park_after = wanted.park_seconds
+    for one in live.scheduler.beside:
+        if isinstance(one, Dispatcher):
+            one.keep_for(timedelta(days=wanted.deliveries_days))
     tell("reloaded", changed="; ".join(changes(before, wanted)) or "nothing")
 
 

@@ -58,14 +58,18 @@ class Dispatcher:
     _landed: bool = field(default=False, init=False)
     _ending: threading.Event = field(default_factory=threading.Event, init=False)
     _next_look: float = field(default=0.0, init=False)
+    _tidy_at: float = field(default=0.0, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+
+    def keep_for(self, kept: timedelta) -> None:
+        """From now on, by the loop that runs."""
+        self.kept, self._tidy_at = kept, 0.0
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. No trouble leaves: it is in the deliveries and in the history."""
         watches: list[ChangeWatch] = []
         stopping = asyncio.create_task(stop.wait())
         late_at = time.monotonic() + OVERDUE_EVERY
-        tidy_at = 0.0
         try:
             while not stop.is_set():
                 try:
@@ -77,8 +81,8 @@ class Dispatcher:
                     if time.monotonic() >= late_at:
                         late_at = time.monotonic() + OVERDUE_EVERY
                         await overdue.tell(self.context, self._told)
-                    if time.monotonic() >= tidy_at:
-                        tidy_at = time.monotonic() + TIDY_EVERY
+                    if time.monotonic() >= self._tidy_at:
+                        self._tidy_at = time.monotonic() + TIDY_EVERY
                         await self._tidy()
                 except StoreError as error:
                     log.debug("store: %s", error.message)  # the loop beside tells of it

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,13 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from psycopg import sql
+from sqlalchemy import update
 
+from store.database import Tx
 from store.keyring import key_id
+from store.tables import Delivery
 from tests.background.systemd import manager
-from tests.cli.ground import Ground, Running, done, keyturn, make_due, until, without_secrets
+from tests.cli.ground import Ground, Running, done, keyturn, make_due, until, with_service, without_secrets
 from tests.conftest import Database
 from tests.store.conftest import postgresql_url
 
@@ -63,8 +67,18 @@ def value(families: dict[str, Metric], sample: str, **labels: str) -> float:
     return found[0]
 
 
+def deliveries() -> list[str]:
+    return [one["state"] for one in done("deliveries", "--json").json["deliveries"]]
+
+
+def age_deliveries(tx: Tx) -> None:
+    """As if they had been over for three days."""
+    tx.connection.execute(update(Delivery).values(finished_at=datetime.now(UTC) - timedelta(days=3)))
+
+
 def test_a_service_says_how_it_is_and_takes_new_settings_while_it_runs(connected: Ground, tmp_path: Path) -> None:
     document = connected.create()
+    done("hooks", "add", "h", "--on", "published", "--command", "true")
     make_due(document["id"])
     file = tmp_path / "keyturn" / "config.toml"
     file.write_text('metrics_address = "127.0.0.1:0"\nconcurrency = 3\n')
@@ -85,10 +99,13 @@ def test_a_service_says_how_it_is_and_takes_new_settings_while_it_runs(connected
         assert list(parse_openmetrics(get(address, "/metrics", Accept="application/openmetrics-text")[1]))
         assert get(address, "/")[0] == 404
 
+        until(lambda: deliveries() == ["done"])
+        with_service(lambda service: service.store.write(age_deliveries))
+
         # Another file: what is taken over at once is said, and so is what waits for the next start.
         file.write_text(
             f'metrics_address = "{address}"\nconcurrency = 5\nlog_format = "json"\nlog_level = "error"\n'
-            'lease_seconds = 9\nlog_fromat = "json"\n'
+            'lease_seconds = 9\ndeliveries_days = 2\nlog_fromat = "json"\n'
         )
         loop.signal(signal.SIGHUP)
         begun = systemd.hear("RELOADING=1")
@@ -99,6 +116,8 @@ def test_a_service_says_how_it_is_and_takes_new_settings_while_it_runs(connected
         changed = json.loads(loop.hear('"event": "reloaded"'))["changed"]
         assert "concurrency 3 -> 5" in changed
         assert "lease_seconds 30 -> 9 (from the next start on)" in changed
+        assert "deliveries_days 30 -> 2" in changed.split("; ")
+        until(lambda: deliveries() == [])
         assert "log_level" not in changed  # the flag stays above the file
 
         # A broken file, and an address that is taken, leave everything as it was.
