@@ -23,6 +23,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import WorkerFailed
@@ -175,15 +176,22 @@ class KeyturnApp(App[int]):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._start_opening)
+        self.screen_change_signal.subscribe(self, lambda _: self.call_later(lambda: self._fit(self.size)))
 
     def on_resize(self, event: events.Resize) -> None:
+        self._fit(event.size)
+
+    def _fit(self, size: Size) -> None:
+        """Also when a page comes to the top while there is no room for it, because what was above it has ended."""
         from screens.too_small import TooSmallScreen, too_small
 
-        small = too_small(event.size.width, event.size.height)
+        if not self._screen_stack:
+            return
+        small = too_small(*size)
         if small and not any(isinstance(screen, TooSmallScreen) for screen in self.screen_stack):
             self.push_screen(TooSmallScreen())
         elif not small and isinstance(self.screen, TooSmallScreen):
-            self.pop_screen()
+            self.screen.dismiss()
 
     async def run_until_left(self) -> None:
         """Signals end it as a key would, with the terminal restored and the exit code of the signal."""

@@ -15,9 +15,11 @@ class LeftOnce(Screen[Result]):
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """With whatever was opened above it; nothing happens when it was left before."""
-        if self not in self.app.screen_stack:
+        stack = self.app.screen_stack
+        if self not in stack:
             return AwaitComplete()
-        self.pop_until_active()
+        for above in reversed(stack[stack.index(self) + 1 :]):  # Textual's own way of it leaves the topmost one instead
+            above.dismiss()
         for waiting in self._result_callbacks[-1:]:
             if waiting.future is not None and waiting.future.done():  # who waited has given up
                 waiting.future = None
