@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from app.views import ConnectionTest, ConnectionView, Pick, RotationRow
 from screens import look
@@ -20,19 +20,19 @@ from screens.pages import CONNECTIONS, open_rotation
 from screens.picking import PickScreen
 from screens.text import one_line, plain
 from screens.troubles import told
-from screens.widgets.bars import KeyBar, TitleBar, rule
+from screens.widgets.finder import Finder
 from screens.widgets.line_table import Cell, Column, LineTable
+from screens.widgets.listing import Listing
 from screens.widgets.question import Question
 
 if TYPE_CHECKING:
     from screens.connection_form import ConnectionFormScreen
     from screens.desk import Desk
 
-EMPTY = (
+EMPTY = Content.assemble(
     ("No connections yet.", "bold"),
-    ("", ""),
-    ("Press  n  to set one up. A connection is the access through which", ""),
-    ("Keyturn changes other people's credentials.", ""),
+    "\n\nPress  n  to set one up. A connection is the access through which",
+    "\nKeyturn changes other people's credentials.",
 )
 _USERS_SHOWN, _MOST_USERS = 12, 200
 _WITH_TO = 76
@@ -41,7 +41,7 @@ _WITH_TO = 76
 
 class ConnectionsScreen(LeftOnce[None]):
     PAGE = CONNECTIONS
-    CSS_PATH = "connections.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["widgets/listing.tcss", "connections.tcss"]
     HELP = (
         "The access through which Keyturn changes credentials. Enter opens a rotation that uses the one under the "
         "cursor; a connection that is used can't be removed."
@@ -51,8 +51,9 @@ class ConnectionsScreen(LeftOnce[None]):
         Binding("e", "edit", "Edit", tooltip="Change the one under the cursor"),
         Binding("t", "test", "Test", tooltip="Log in through the one under the cursor"),
         Binding("d", "remove", "Remove", tooltip="Remove the one under the cursor"),
+        Binding("slash", "find", "Filter", tooltip="Only those that hold all the words that you type"),
         Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
-        Binding("escape,q", "back", "Back", tooltip="Back to where you were"),
+        Binding("escape,q", "back", "Back", tooltip="Show everything again; then leave the page"),
     ]
 
     def __init__(self, desk: Desk) -> None:
@@ -64,15 +65,10 @@ class ConnectionsScreen(LeftOnce[None]):
         self._table: LineTable[ConnectionView] = LineTable(
             _columns(80), key=lambda view: view.id, cells=lambda view: _cells(view, self._tests, self.size.width)
         )
-        self._empty, self._detail = Static(id="empty"), Static(id="detail")
+        self._list = Listing("Connections", self._table, one="connection", words="name, target, access or user of it")
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("Connections")
-        yield self._table
-        yield self._empty
-        yield rule()
-        yield self._detail
-        yield KeyBar()
+        yield self._list
 
     def on_screen_resume(self) -> None:
         self._reload()
@@ -84,8 +80,6 @@ class ConnectionsScreen(LeftOnce[None]):
             self._show_detail()
 
     async def on_mount(self) -> None:
-        self._empty.update(Content("\n").join(plain(text, style) for text, style in EMPTY))
-        self._table.focus()
         self._desk.changed.subscribe(self, lambda desk: self._reload())
         self.set_interval(1.0, self._tick)
         await self._load()
@@ -97,38 +91,41 @@ class ConnectionsScreen(LeftOnce[None]):
             await self._load()
 
     async def _load(self) -> None:
-        try:
+        with self._list.reading():
             self._views = {view.id: view for view in await self._service.connections.views()}
-        except Exception as error:
-            found = told(error)
-            self._detail.update(plain(f"{found.message} {found.remedy}", look.STYLES[look.BAD]))
-            return
         self._show()
 
     def on_resize(self) -> None:
         self._table.set_columns(_columns(self.size.width))
-        self._show()
 
+    @on(Finder.Changed)
     def _show(self) -> None:
-        self._table.set_rows(list(self._views.values()))
-        self._table.display, self._empty.display = bool(self._views), not self._views
+        words = self._list.finder.text.casefold().split()
+        rows = [view for view in self._views.values() if all(word in _text(view) for word in words)]
+        self._list.show(rows, otherwise=EMPTY)
+        self._list.head(f"Connections  {f'{len(rows)} of ' if words else ''}{len(self._views)}")
         self._show_detail()
-        self.refresh_bindings()
 
     @on(LineTable.Highlighted)
     def _show_detail(self) -> None:
         view = self._here()
-        lines = _detail(view, self._tests) if view is not None else []
-        self._detail.update(Content("\n").join(lines))
+        self._list.tell(_detail(view, self._tests) if view is not None else [])
+        self.refresh_bindings()
 
     def _here(self) -> ConnectionView | None:
         return self._views.get(self._table.cursor_key or "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "find":
+            return self._list.may_find()
         return self._here() is not None if action in ("test", "edit", "remove") else True
 
+    def action_find(self) -> None:
+        self._list.finder.open()
+
     def action_back(self) -> None:
-        self.dismiss(None)
+        if not self._list.widen():
+            self.dismiss(None)
 
     @work
     async def action_new(self) -> None:
@@ -222,6 +219,11 @@ def _cells(view: ConnectionView, tests: dict[str, ConnectionTest | float], width
     used = f"{number} rotation{'' if number == 1 else 's'}" if number else "nobody"
     to = [(view.app_title, look.MUTED)] if width >= _WITH_TO else []
     return (view.name, ""), *to, (view.summary, ""), (used, look.MUTED), (text, tone)
+
+
+def _text(view: ConnectionView) -> str:
+    """What it can be found by."""
+    return " ".join((view.name, view.app_title, view.summary, view.description, *view.used_by)).casefold()
 
 
 def _users(view: ConnectionView, rows: list[RotationRow]) -> PickScreen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -10,32 +11,33 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from screens import look
 from screens.dialogs import YES, confirmation
 from screens.leaving import LeftOnce
 from screens.look import Mark
-from screens.pages import DELIVERIES, open_rotation
+from screens.pages import DELIVERIES, open_known
+from screens.rereading import Rereading
 from screens.text import one_line, plain
-from screens.troubles import told
-from screens.widgets.bars import KeyBar, TitleBar, rule
+from screens.troubles import in_words
 from screens.widgets.finder import Finder
 from screens.widgets.line_table import Cell, Column, LineTable
+from screens.widgets.listing import Listing
 
 if TYPE_CHECKING:
     from app.operations.deliveries import DeliveryView
     from screens.desk import Desk
 
-SHOWN = 500
-"""The newest so many; the command line shows more."""
+PAGE = 500
+"""How many are read at first; so many more when one gets near to the last of them."""
+_NEAR = 100
 EVERY = 2.0
 """Seconds between two readings, should nothing tell of a change."""
 _COLUMNS = (
     Column("State", 10),
     Column("When", look.AT_WIDTH),
-    Column("Hook", 8, 3),
-    Column("What", 14, 3),
+    Column("Hook", 8, 1),
+    Column("What", 14, 4),
     Column("Tries", 5),
     Column("Next try", look.AT_WIDTH),
 )
@@ -47,7 +49,7 @@ keyturn hooks add --help"""
 
 class DeliveriesScreen(LeftOnce[None]):
     PAGE = DELIVERIES
-    CSS_PATH = "deliveries.tcss"
+    CSS_PATH = "widgets/listing.tcss"
     HELP = (
         "What hooks were told, and what could not be delivered. Each is tried for a day, after ever longer pauses; "
         "then it is given up, until r tries it again. Hooks themselves are set up by keyturn hooks."
@@ -66,41 +68,61 @@ class DeliveriesScreen(LeftOnce[None]):
         self._desk = desk
         self._views: list[DeliveryView] = []
         self._failed = False
-        self._trouble = ""
-        self._title = TitleBar("Deliveries", "reading")
+        self._wanted: float = PAGE
+        """How many are to be read; infinity for all."""
+        self._older = self._to_the_end = False
+        """Whether there are more than were read; whether the cursor goes to the last, once all are."""
+        self._reading = Rereading(self, self._read)
         self._table: LineTable[DeliveryView] = LineTable(_COLUMNS, key=lambda view: str(view.id), cells=self._cells)
-        self._finder = Finder(self._table, placeholder="words: hook, rotation, event, state or answer")
-        self._empty, self._detail = Static(id="empty"), Static(id="detail")
+        self._list = Listing("Deliveries", self._table, one="delivery", words="hook, rotation, event, state or answer")
 
     def compose(self) -> ComposeResult:
-        yield self._title
-        yield self._finder
-        yield self._table
-        yield self._empty
-        yield rule()
-        yield self._detail
-        yield KeyBar()
+        yield self._list
 
     def on_mount(self) -> None:
-        self._table.focus()
-        self._desk.changed.subscribe(self, lambda desk: self._reload())
-        self.set_interval(EVERY, self._reload)
-        self._reload()
+        self._desk.changed.subscribe(self, lambda desk: self._renew())
+        self.set_interval(EVERY, self._renew)
+        self.watch(self._table, "scroll_y", self._read_on, init=False)
 
     def on_screen_resume(self) -> None:
-        self._reload()
+        self._renew()
 
-    @work(exclusive=True, group="reload")
-    async def _reload(self) -> None:
-        if not self.is_current:
-            return
-        try:
-            self._views = await self._desk.service.deliveries.recent(SHOWN, failed=self._failed)
-            self._trouble = ""
-        except Exception as error:
-            found = told(error)
-            self._trouble = f"{found.message} {found.remedy}".strip()
+    def _renew(self) -> None:
+        if self.is_current:
+            self._reading.renew()
+
+    async def _read(self) -> None:
+        """Page by page: no reading takes long."""
+        with self._list.reading():
+            views: list[DeliveryView] = []
+            older, recent = True, self._desk.service.deliveries.recent
+            while older and len(views) < self._wanted:
+                page = await recent(PAGE, failed=self._failed, before_id=views[-1].id if views else None)
+                views += page
+                older = len(page) == PAGE
+            self._views, self._older = views, older
         self._show()
+        if self._to_the_end and not self._older:
+            self._to_the_end = False
+            self._table.action_edge(1)
+
+    def _want(self, number: float) -> None:
+        if self._older and number > self._wanted:
+            self._wanted = number
+            self._reading.renew()
+
+    @on(LineTable.Highlighted)
+    def _read_on(self) -> None:
+        """The next page, when the last rows that are known come near."""
+        self._show_detail()
+        if self._table.beyond()[1] < _NEAR:
+            self._want(len(self._views) + PAGE)
+
+    @on(LineTable.Edge)
+    def _to_the_edge(self, edge: LineTable.Edge) -> None:
+        self._to_the_end = edge.direction > 0 and self._older
+        if self._to_the_end:
+            self._want(math.inf)
 
     # Showing ---------------------------------------------------------------------------------------------------------
 
@@ -117,32 +139,24 @@ class DeliveriesScreen(LeftOnce[None]):
         )
 
     @on(Finder.Changed)
+    def _found(self) -> None:
+        """Looked for in all of them."""
+        self._show()
+        if self._list.finder.text:
+            self._want(math.inf)
+
     def _show(self) -> None:
-        rows = [view for view in self._views if _holds(view, self._finder.text)]
-        self._table.set_rows(rows)
-        self._table.display, self._empty.display = bool(rows), not rows
-        if rows and self.focused is None:  # it was hidden, which took its focus
-            self._table.focus()
-        wanted = self._finder.text
-        text = "No delivery failed.\n\nf shows all." if self._failed else _EMPTY
-        text = f"No delivery holds {wanted}.\n\nesc shows all again." if wanted else text
-        self._empty.update(plain(self._trouble or text))
-        count = f"{len(rows)}{' and more' if len(self._views) == SHOWN else ''}"
-        kind = " failed" if self._failed else ""
+        rows = [view for view in self._views if _holds(view, self._list.finder.text)]
+        self._list.show(rows, otherwise="No delivery failed.\n\nf shows all." if self._failed else _EMPTY)
+        count = f"{len(rows)}{' and more' if self._older else ''}"
         given_up = sum(view.state == "given up" for view in self._views)
         right = f"{look.glyphs().failed} {given_up} given up" if given_up else ""
-        right = f"{look.glyphs().warning} not readable" if self._trouble else right
-        self._title.show(f"Deliveries  {count}{kind}", right)
+        self._list.head(f"Deliveries  {count}{' failed' if self._failed else ''}", right)
         self._show_detail()
-        self.refresh_bindings()
 
-    @on(LineTable.Highlighted)
     def _show_detail(self) -> None:
         view = self._table.cursor_row
-        lines = _detail(view, self._desk.now()) if view is not None else []
-        if self._trouble:
-            lines = [plain(self._trouble, look.STYLES[look.BAD])]
-        self._detail.update(Content("\n").join(lines), layout=False)
+        self._list.tell(_detail(view, self._desk.now()) if view is not None else [])
         self.refresh_bindings()
 
     # What can be done ------------------------------------------------------------------------------------------------
@@ -150,24 +164,24 @@ class DeliveriesScreen(LeftOnce[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         view = self._table.cursor_row
         if action == "find":
-            return self.focused is self._table
+            return self._list.may_find()
         if action == "retry":
             return view is not None and view.state != "done"
         if action == "drop":
-            return (view is not None and view.next_at is not None) or (view is not None and view.state == "paused")
+            return view is not None and (view.next_at is not None or view.state == "paused")
         return True
 
     def action_find(self) -> None:
-        self._finder.open()
+        self._list.finder.open()
 
     def action_failed(self) -> None:
-        self._failed = not self._failed
-        self._reload()
+        self._failed, self._wanted = not self._failed, PAGE
+        self._reading.renew()
 
     def action_back(self) -> None:
-        if self._finder.text:
-            self._finder.clear()
-        elif self._failed:
+        if self._list.widen():
+            return
+        if self._failed:
             self.action_failed()
         else:
             self.dismiss(None)
@@ -179,10 +193,10 @@ class DeliveriesScreen(LeftOnce[None]):
         try:
             await self._desk.service.deliveries.retry(view.id)
         except Exception as error:
-            self._complain(error)
+            self.notify(in_words(error), severity="error", timeout=10)
         else:
             self.notify(f"Delivery {view.id} to {one_line(view.hook)} is tried again now.")
-        self._reload()
+        self._reading.renew()
 
     @work
     async def action_drop(self) -> None:
@@ -194,23 +208,13 @@ class DeliveriesScreen(LeftOnce[None]):
         try:
             await self._desk.service.deliveries.drop(view.id)
         except Exception as error:
-            self._complain(error)
-        self._reload()
+            self.notify(in_words(error), severity="error", timeout=10)
+        self._reading.renew()
 
     @on(LineTable.Selected)
     def _open(self) -> None:
-        view, desk = self._table.cursor_row, self._desk
-        if view is None:
-            return
-        known = desk.snapshot.rows if desk.snapshot is not None else ()
-        if any(row.id == view.rotation_id for row in known):
-            open_rotation(self.app, desk, view.rotation_id)
-        else:
-            self.notify(f"The rotation {one_line(view.rotation)} is gone.")
-
-    def _complain(self, error: Exception) -> None:
-        found = told(error)
-        self.notify(f"{found.message} {found.remedy}".strip(), severity="error", timeout=10)
+        if (view := self._table.cursor_row) is not None:
+            open_known(self.app, self._desk, view.rotation_id, view.rotation)
 
 
 def mark_of(state: str) -> Mark:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.screen import ModalScreen, Screen
 
+from screens.text import one_line
+
 if TYPE_CHECKING:
     from screens.desk import Desk
 
@@ -51,6 +53,15 @@ def open_rotation(app: App[int], desk: Desk, rotation_id: str) -> None:
     from screens.rotation import RotationScreen
 
     app.push_screen(RotationScreen(desk, rotation_id))
+
+
+def open_known(app: App[int], desk: Desk, rotation_id: str, name: str) -> None:
+    """Unless it is gone, which is said."""
+    known = desk.snapshot.rows if desk.snapshot is not None else ()
+    if any(row.id == rotation_id for row in known):
+        open_rotation(app, desk, rotation_id)
+    else:
+        app.notify(f"The rotation {one_line(name)} is gone.", markup=False)
 
 
 def _kind(page: str) -> Any:

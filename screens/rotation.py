@@ -20,6 +20,7 @@ from app.views import Place, RotationDetail, SecretView
 from screens import actions, look
 from screens.dialogs import YES, confirmation
 from screens.leaving import LeftOnce
+from screens.rereading import Rereading
 from screens.rotation_page import parts
 from screens.text import one_line, plain
 from screens.widgets.bars import KeyBar, TitleBar, rule
@@ -75,7 +76,8 @@ class RotationScreen(LeftOnce[None]):
         self._values: dict[str, str] = {}
         self._checks: dict[int, SlotCheck] = {}
         self._checked_at: datetime | None = None
-        self._checking = self._loading = self._outdated = False
+        self._checking = False
+        self._reading = Rereading(self, self._load)
         self._mask_timer: Timer | None = None
         self._masked_at: datetime | None = None
 
@@ -87,33 +89,17 @@ class RotationScreen(LeftOnce[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self._desk.changed.subscribe(self, lambda desk: self._reload())
+        self._desk.changed.subscribe(self, lambda desk: self._reading.renew())
         self.set_interval(1.0, self._show)
 
     def on_screen_resume(self) -> None:
-        self._reload()
+        self._reading.renew()
 
     def on_screen_suspend(self) -> None:
         self._mask()
 
     def on_unmount(self) -> None:
         self._mask()
-
-    def _reload(self) -> None:
-        self._outdated = True
-        if not self._loading:
-            self._load_all()
-
-    @work
-    async def _load_all(self) -> None:
-        """Until nothing changed meanwhile: under a stream of changes every reading is still shown."""
-        self._loading = True
-        try:
-            while self._outdated:
-                self._outdated = False
-                await self._load()
-        finally:
-            self._loading = False
 
     async def _load(self) -> None:
         service = self._desk.service

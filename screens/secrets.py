@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -12,18 +13,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Static
 
 from app.views import PlacedSecret, RotationRow
 from screens import look
 from screens.clipboard import send
 from screens.leaving import LeftOnce
 from screens.pages import SECRETS, open_rotation
+from screens.rereading import Rereading
 from screens.text import one_line, plain
-from screens.troubles import told
-from screens.widgets.bars import KeyBar, TitleBar, rule
+from screens.troubles import in_words
 from screens.widgets.finder import Finder
 from screens.widgets.line_table import Cell, Column, LineTable
+from screens.widgets.listing import Listing
 
 if TYPE_CHECKING:
     from screens.desk import Desk
@@ -41,7 +42,7 @@ class SecretsScreen(LeftOnce[None]):
     """Follows the store. A value is masked again after a while, and as soon as one looks elsewhere."""
 
     PAGE = SECRETS
-    CSS_PATH = "secrets.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["widgets/listing.tcss", "secrets.tcss"]
     HELP = (
         "What your programs read, by place. A value is shown for 30 s when you ask for it, and the history says who "
         "looked. y sends it to your terminal's clipboard without showing it; whether it arrives is up to the terminal."
@@ -68,24 +69,15 @@ class SecretsScreen(LeftOnce[None]):
         """Key and value."""
         self._masked_at: datetime | None = None
         self._mask_timer: Timer | None = None
-        self._outdated, self._reading, self._read_once, self._trouble = True, False, False, ""
-        self._title = TitleBar("Secrets", "reading")
+        self._read_once = False
+        self._reading = Rereading(self, self._read)
         self._table: LineTable[PlacedSecret] = LineTable(_columns(80), key=key_of, cells=self._cells)
-        self._finder = Finder(self._table, placeholder="words: name, environment, path or rotation")
-        self._empty, self._detail = Static(id="empty"), Static(id="detail")
-        self._shown = Content()
+        self._list = Listing("Secrets", self._table, one="secret", words="name, environment, path or rotation")
 
     def compose(self) -> ComposeResult:
-        yield self._title
-        yield self._finder
-        yield self._table
-        yield self._empty
-        yield rule()
-        yield self._detail
-        yield KeyBar()
+        yield self._list
 
     def on_mount(self) -> None:
-        self._table.focus()
         self._desk.changed.subscribe(self, lambda desk: self._changed())
         self.set_interval(1.0, self._tick)
 
@@ -93,7 +85,7 @@ class SecretsScreen(LeftOnce[None]):
         self._table.set_columns(_columns(self.size.width))
 
     def on_screen_resume(self) -> None:
-        self._read()
+        self._reading.catch_up()
 
     def on_screen_suspend(self) -> None:
         self._mask()
@@ -105,56 +97,36 @@ class SecretsScreen(LeftOnce[None]):
         if self.is_current:
             self._table.redraw()
             self._show_detail()
-            if self._trouble:  # the store may be back
-                self._changed()
+            if self._list.trouble:  # the store may be back
+                self._reading.renew()
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        self._outdated = True
         if self.is_current:
-            self._read()
-
-    @work
-    async def _read(self) -> None:
-        """Until nothing changed meanwhile: under a stream of changes every reading is still shown."""
-        if self._reading:
-            return
-        self._reading = True
-        try:
-            while self._outdated:
-                self._outdated = False
-                await self._read_all()
-        finally:
-            self._reading = False
-
-    async def _read_all(self) -> None:
-        try:
-            found = await self._desk.service.secrets.everywhere()
-        except Exception as error:
-            known = told(error)
-            self._trouble = f"{known.message} {known.remedy}".strip()
+            self._reading.renew()
         else:
-            self._trouble, self._read_once = "", True
+            self._reading.outdated = True
+
+    async def _read(self) -> None:
+        with self._list.reading():
+            found = await self._desk.service.secrets.everywhere()
             snapshot = self._desk.snapshot
             self._owners = {row.id: row for row in snapshot.rows} if snapshot is not None else {}
             self._texts = await asyncio.to_thread(_texts, found, self._owners)
             self._several_projects = len({secret.place.project for secret in found}) > 1
-            self._secrets = found
+            self._secrets, self._read_once = found, True
         self._show()
 
     @on(Finder.Changed)
     def _show(self) -> None:
-        words = self._finder.text.lower().split()
+        words = self._list.finder.text.lower().split()
         listed = zip(self._secrets, self._texts, strict=True)
         rows = [secret for secret, text in listed if all(word in text for word in words)]
         before = self._table.cursor_row
-        self._table.set_rows(rows)
-        self._table.display, self._empty.display = bool(rows), not rows
-        text = f"No secret holds {self._finder.text}.\n\nesc shows all again." if words else EMPTY
-        self._empty.update(plain(self._trouble or (text if self._read_once else "")))
+        self._list.show(rows, otherwise=EMPTY if self._read_once else "")
         found = f"{len(rows)} of {len(self._secrets)}" if words else f"{len(self._secrets)}"
-        self._title.show(f"Secrets  {found}", f"{look.glyphs().warning} not readable" if self._trouble else "")
+        self._list.head(f"Secrets  {found}")
         if before != self._table.cursor_row:
             self._mask()
             self._read_public()
@@ -206,13 +178,7 @@ class SecretsScreen(LeftOnce[None]):
 
     def _show_detail(self) -> None:
         secret = self._table.cursor_row
-        lines = [] if secret is None else [*self._lines(secret)]
-        if self._trouble:
-            lines = [plain(self._trouble, look.STYLES[look.BAD])]
-        shown = Content("\n").join(lines)
-        if shown != self._shown:
-            self._detail.update(shown)
-            self._shown = shown
+        self._list.tell(self._lines(secret) if secret is not None else [])
 
     def _lines(self, secret: PlacedSecret) -> Iterable[Content]:
         now, owner, place = self._desk.now(), self._owner(secret), secret.place
@@ -254,7 +220,7 @@ class SecretsScreen(LeftOnce[None]):
             return secret is not None and secret.secret
         if action == "send":
             return secret is not None
-        return action != "find" or self.focused is self._table
+        return action != "find" or self._list.may_find()
 
     @work(exclusive=True, group="reveal")
     async def action_reveal(self) -> None:
@@ -286,17 +252,14 @@ class SecretsScreen(LeftOnce[None]):
         try:
             return await self._desk.service.secrets.reveal_at(secret.place, secret.name, how=how)
         except Exception as error:
-            found = told(error)
-            self.notify(f"{found.message} {found.remedy}".strip(), severity="error")
+            self.notify(in_words(error), severity="error")
             return None
 
     def action_find(self) -> None:
-        self._finder.open()
+        self._list.finder.open()
 
     def action_back(self) -> None:
-        if self._finder.text:
-            self._finder.clear()
-        else:
+        if not self._list.widen():
             self.dismiss(None)
 
     @on(LineTable.Selected)

@@ -19,6 +19,12 @@ def told(error: BaseException) -> Explanation:
     return Explanation(f"Unexpected {type(error).__name__}.", "The log file says where it happened.", EXIT_FAILED)
 
 
+def in_words(error: BaseException) -> str:
+    """The same in one line: what happened, and what to do."""
+    found = told(error)
+    return f"{found.message} {found.remedy}".strip()
+
+
 def sentence(text: str) -> str:
     """A complaint about a field, which the command line prints after the field's name, as a sentence of its own."""
     first, _, _ = text.partition(" ")

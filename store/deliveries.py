@@ -169,11 +169,15 @@ def remove_old(tx: Tx, before: datetime, limit: int) -> int:
     return tx.connection.execute(delete(_DELIVERY).where(_DELIVERY.c.id.in_(old))).rowcount
 
 
-def listed(tx: Tx, limit: int, *, hook_id: str = "", failed: bool = False) -> list[tuple[Delivery, Hook]]:
-    """Newest first. `failed`: those given up, and those that wait for another try."""
+def listed(
+    tx: Tx, limit: int, *, hook_id: str = "", failed: bool = False, before_id: int | None = None
+) -> list[tuple[Delivery, Hook]]:
+    """Newest first. `failed`: those given up, and those that wait for another try. `before_id`: for the next page."""
     query = select(Delivery, Hook).where(_HOOK.c.id == _DELIVERY.c.hook_id)
     if hook_id:
         query = query.where(_DELIVERY.c.hook_id == hook_id)
+    if before_id is not None:
+        query = query.where(_DELIVERY.c.id < before_id)
     if failed:
         tried = (_DELIVERY.c.state == WAITING) & (_DELIVERY.c.answer != "")
         query = query.where((_DELIVERY.c.state == GIVEN_UP) | tried)

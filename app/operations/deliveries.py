@@ -48,12 +48,17 @@ class DeliveryView:
 class Deliveries:
     context: Context
 
-    async def recent(self, limit: int = 100, *, hook: str | None = None, failed: bool = False) -> list[DeliveryView]:
-        """Newest first. `failed`: given up, or waiting for another try. Raises NotFound for the hook."""
+    async def recent(
+        self, limit: int = 100, *, hook: str | None = None, failed: bool = False, before_id: int | None = None
+    ) -> list[DeliveryView]:
+        """Newest first. `failed`: given up, or waiting for another try. `before_id`: those before it, for the next
+        page. Raises NotFound for the hook.
+        """
 
         def look(tx: Tx) -> list[DeliveryView]:
             hook_id = hook_by(tx, hook).id if hook else ""
-            return [_view(*found) for found in deliveries.listed(tx, limit, hook_id=hook_id, failed=failed)]
+            rows = deliveries.listed(tx, limit, hook_id=hook_id, failed=failed, before_id=before_id)
+            return [_view(*found) for found in rows]
 
         return await self.context.store.aread(look)
 

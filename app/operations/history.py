@@ -44,6 +44,14 @@ class History:
 
         return await self.context.store.aread(look)
 
+    async def after(self, after_id: int, limit: int, *, matching: str = "") -> list[EventView]:
+        """The next ones that came after it, oldest first; after 0, the oldest there are."""
+
+        def look(tx: Tx) -> list[EventView]:
+            return [_view(event) for event in events.following(tx, after_id, limit, words=matching.split())]
+
+        return await self.context.store.aread(look)
+
     async def follow(
         self, after_id: int, rotation: str | None = None, *, matching: str = ""
     ) -> AsyncGenerator[list[EventView]]:

@@ -255,9 +255,7 @@ class DashboardScreen(Screen[None]):
         typing = self._finder is not None and self._finder.has_focus_within
         if event.key == "slash" and not typing and self.check_action("filter", ()):
             await self.action_filter()
-        elif typing and self._finder is not None and event.is_printable and event.character:
-            self._finder.add(event.character)
-        else:
+        elif not typing or self._finder is None or not self._finder.take(event):
             return
         event.stop()
         event.prevent_default()

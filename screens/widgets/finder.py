@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -56,9 +56,15 @@ class Finder(Horizontal):
         self.display = True
         self.screen.set_focus(self._line)
 
-    def add(self, text: str) -> None:
-        """What was typed for it, but came to somebody else."""
-        self._line.insert_text_at_cursor(text)
+    def take(self, event: events.Key) -> bool:
+        """What was typed for it, but came to somebody else. Whether it was for it."""
+        if event.is_printable and event.character:
+            self._line.insert_text_at_cursor(event.character)
+        elif event.key in ("enter", "down"):
+            self.action_done()
+        else:
+            return False
+        return True
 
     def clear(self) -> None:
         """Empty it and put it away."""

@@ -106,6 +106,12 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
         key: str
 
+    @dataclass
+    class Edge(Message):
+        """Home (-1) or end (1) was pressed: what belongs there may not be among the rows yet."""
+
+        direction: int
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -138,6 +144,16 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
     @property
     def cursor_key(self) -> str | None:
         return self._keys[self._cursor] if self._keys else None
+
+    @property
+    def cursor_at(self) -> int:
+        """How many rows are above the cursor."""
+        return self._cursor
+
+    def beyond(self) -> tuple[int, int]:
+        """How many rows there are above and below those in view and the cursor."""
+        top = self.scroll_offset.y
+        return min(top, self._cursor), len(self._rows) - max(top + self._room, self._cursor + 1)
 
     def rows_near(self) -> list[RowT]:
         """Those in view, and as many above and below: where the cursor may be next."""
@@ -184,6 +200,10 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         if key in self._places:
             self._move_cursor(self._places[key])
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is nothing to open among no rows."""
+        return action != "select" or self.cursor_key is not None
+
     def action_select(self) -> None:
         if self.cursor_key is not None:
             self.post_message(self.Selected(self.cursor_key))
@@ -196,6 +216,7 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
 
     def action_edge(self, direction: int) -> None:
         self._move_cursor(0 if direction < 0 else len(self._rows) - 1)
+        self.post_message(self.Edge(direction))
 
     def on_resize(self) -> None:
         self._measure()

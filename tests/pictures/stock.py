@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from store import connections, events, projects, rotations, secrets
+from store import connections, deliveries, events, hooks, outbox, projects, rotations, secrets
 from store.database import Tx
-from store.tables import Attempt, Rotation
+from store.tables import Attempt, Delivery, Hook, Rotation
 
 NOW = datetime(2026, 11, 21, 3, 12, tzinfo=UTC)
 REFUSED = (
@@ -115,6 +115,38 @@ def fill(tx: Tx, items: tuple[Item, ...] = ITEMS) -> None:
         _add(tx, item, folder.id, known[item.connection], ids, history)
     for event in sorted(history, key=lambda event: event["at"]):
         events.append(tx, **event)
+
+
+def tell(tx: Tx, count: int = 1) -> None:
+    """A hook in a chat that no longer exists, and so many rounds of what was to be told to it, ten minutes apart."""
+    hook = Hook(id="hook", name="ops-chat", kind="webhook", shown="https://chat.example.com/in", created_at=NOW)
+    hooks.add(tx, hook, {"url": "unused", "signing_key": ""})
+    gone = "HTTP 410 Gone: this address is no longer in use"
+    for number in reversed(range(count)):
+        at = NOW - number * timedelta(minutes=10)
+        for name, event, state, tries, answer in (
+            ("billing", outbox.PUBLISHED, deliveries.DONE, 1, "HTTP 200"),
+            ("deploy-bot", outbox.EXPIRING, deliveries.DROPPED, 2, gone),
+            ("ledger", outbox.FAILED, deliveries.GIVEN_UP, 27, gone),
+            ("checkout", outbox.PUBLISHED, outbox.WAITING, 3, gone),
+        ):
+            told = {"rotation": {"name": name}, "changed": [], "message": f"{name}: {event}", "count": 1}
+            tx.session.add(
+                Delivery(
+                    hook_id=hook.id,
+                    rotation_id="gone",
+                    event=event,
+                    event_id="",
+                    at=at,
+                    facts=told,
+                    state=state,
+                    attempts=tries,
+                    since=at,
+                    due_at=NOW + timedelta(minutes=8),
+                    answer=answer,
+                )
+            )
+    tx.session.flush()
 
 
 def _connect(tx: Tx, name: str, items: tuple[Item, ...], connection_id: str) -> str:

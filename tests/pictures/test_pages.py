@@ -71,4 +71,6 @@ async def test_a_store_that_does_not_open(gallery: Gallery) -> None:
 async def test_a_terminal_that_is_too_small(gallery: Gallery) -> None:
     async with stocked(stock.fill) as walk:
         await walk.sees("ledger")
+        await walk.pilot.resize_terminal(40, 10)
+        await walk.reaches("TooSmallScreen")
         await gallery.hang("too-small", walk, size=(40, 10))

@@ -256,6 +256,24 @@ async def test_removing_asks_first(pg: Database) -> None:
     assert await names() == []
 
 
+async def test_what_is_typed_narrows_the_list_down(pg: Database) -> None:
+    async with open_here() as service:
+        await connect(service, pg, "billing-db")
+        await connect(service, pg, "orders-db")
+    async with walking() as walk:
+        await press(walk, "2")
+        await walk.sees("Connections  2", "billing-db", "orders-db")
+        await press(walk, "slash", *"ORD post")
+        await walk.sees("Connections  1 of 2", "orders-db")
+        assert not walk.reads("billing-db")
+        await press(walk, *"xyz", "enter")
+        await walk.sees("No connection holds ORD postxyz.")
+        await press(walk, "escape")
+        await walk.sees("Connections  2", "billing-db")
+        await press(walk, "escape")
+        await walk.reaches("DashboardScreen")
+
+
 async def test_a_connection_in_use_is_not_removed(pg: Database) -> None:
     async with open_here() as service:
         await rotate_users(service, pg, await connect(service, pg), "billing")

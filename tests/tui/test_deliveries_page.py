@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from app.operations.hooks import NewHook
 from app.service import Service
 from app.tui import KeyturnApp
+from screens import deliveries as page
 from store import deliveries
 from tests.conftest import Database
+from tests.pictures import stock
+from tests.pictures.frames import stocked
 from tests.tui.ground import open_here, set_up, settings_here, until, walking
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -68,3 +73,20 @@ async def test_the_loop_of_the_terminal_program_delivers(pg: Database) -> None:
         await walk.sees("✓ done", "answer: exit code 0: welcome")
         await walk.press("5", "question_mark")
         await walk.sees("What hooks were told", "Only what failed: given up")
+
+
+async def test_end_and_the_filter_look_through_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(page, "PAGE", 24)
+    monkeypatch.setattr(page, "_NEAR", 5)
+    async with stocked(partial(stock.tell, count=20)) as walk:
+        await walk.press("5")
+        await walk.sees("Deliveries  24 and more", "number 80,", "answer: HTTP 410")
+        await walk.press("pagedown", "pagedown")
+        await walk.sees("Deliveries  48 and more")
+        await walk.press("end")
+        await walk.sees("Deliveries  80", "number 1,", "✓ done")
+        await walk.press("home", "f", "f")
+        await walk.sees("24 and more", "number 80,")
+        await walk.press("slash", *"ledger 410")
+        await walk.sees("Deliveries  20 ", "✗ given up  failed of ledger")

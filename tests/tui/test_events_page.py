@@ -114,7 +114,30 @@ async def test_the_next_page_is_read_before_one_gets_there(monkeypatch: pytest.M
         table.scroll_to(y=25, animate=False)
         await walk.sees("Events  80 and more")
         await walk.press("end")
-        await walk.sees("Events  100", "s30")
-        await walk.press("end")
-        await walk.sees("✓ success  rotate-[x]  s0")
+        await walk.sees("Events  100", "✓ success  rotate-[x]  s0")
         assert walk.screen.query_one(LineTable).cursor_key == "1"
+
+
+async def test_end_shows_the_first_event_of_a_long_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies between is read when one comes by."""
+    monkeypatch.setattr(page, "PAGE", 40)
+    monkeypatch.setattr(page, "_NEAR", 10)
+    await write(*(f"s{number}" for number in range(150)))
+    async with walking() as walk:
+        await open_page(walk)
+        await walk.sees("Events  40 and more", "s149")
+        await walk.press("end")
+        await walk.sees("Events  the first 40", "✓ success  rotate-[x]  s0")
+        await write("later")
+        await walk.sees("1 newer, f shows them")
+        await walk.press("home")
+        await walk.sees("0 and more", "✓ success  rotate-[x]  later")
+        await walk.press("slash", *"s1", "enter", "end")
+        await walk.sees("that hold s1", "✓ success  rotate-[x]  s1 ")
+        for _ in range(10):
+            await walk.press("pageup")
+        await walk.sees("Events  61 that hold s1", "✓ success  rotate-[x]  s149")
+        await walk.press("escape", "end")
+        await walk.sees("Events  the first 40", "✓ success  rotate-[x]  s0")
+        await walk.press("f")
+        await walk.sees("following", "✓ success  rotate-[x]  later")
