@@ -200,6 +200,7 @@ class Database:
             if roles := self._roles(connection):
                 connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(roles))
                 connection.execute(sql.SQL("DROP ROLE {}").format(roles))
+            connection.execute(_DROP_TABLES)
             return connection.execute(_CHANGED).fetchone() == (False,)
         return False
 
@@ -214,6 +215,13 @@ class Database:
 _DISCONNECT: LiteralString = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_DROP_TABLES: LiteralString = """
+    DO $$ DECLARE tables text; BEGIN
+        SELECT string_agg(oid::regclass::text, ', ') INTO tables FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p');
+        IF tables IS NOT NULL THEN EXECUTE 'DROP TABLE ' || tables || ' CASCADE'; END IF;
+    END $$
 """
 # What a test makes has an oid from 16384 on.
 _CHANGED: LiteralString = """
