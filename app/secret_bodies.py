@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from app.contract import PATH_MAX, Body, Whole, _path, known_part, secret_name_problem, validated
+from app.contract import PATH_MAX, Body, FolderPath, Whole, known_part, secret_name_problem, validated
 from app.errors import InvalidInput
 from providers.base import Problem
 
@@ -52,7 +52,6 @@ def _no_tags(value: Any) -> Any:
 
 Value = Annotated[str, BeforeValidator(_value)]
 Name = Annotated[str, BeforeValidator(_name)]
-Path = Annotated[str, BeforeValidator(_path)]
 
 
 class Metadata(Body):
@@ -88,7 +87,7 @@ class UpdateSecret(SecretDetails):
 class SecretPlace(Body):
     """Where a secret is to be written: the path makes a folder, so it must be one."""
 
-    secret_path: Path = Field(default="/", max_length=PATH_MAX)
+    secret_path: FolderPath = Field(default="/", max_length=PATH_MAX)
     secret_name: Name
 
 

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import __version__
-from app.api import connections, errors, login, rotations
+from app.api import connections, errors, login, rotations, secrets
 from app.api.gate import Gate
 from app.api.throttle import Throttle
 from app.errors import KeyturnError
+from app.operations.reads import Reads
 from app.service import Service
 from providers.base import TargetError
 from providers.registry import UnknownType
@@ -45,7 +46,8 @@ def make_api(service: Service) -> FastAPI:
     )
     api.state.service = service
     api.state.throttle = Throttle(time.monotonic)
-    for subject in (login, connections, rotations):
+    api.state.reads = Reads(service.store)
+    for subject in (login, connections, rotations, secrets):
         api.include_router(subject.router)
     api.add_api_route("/api/status", _status, summary="Whether the server answers", tags=["status"])
     for kind in (HTTPException, RequestValidationError, KeyturnError, StoreError, TargetError, UnknownType, Exception):

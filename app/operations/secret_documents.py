@@ -49,7 +49,7 @@ class SecretDocuments:
     async def by_id(self, secret_id: str) -> Served:
         found = served_secrets.served(await self.context.store.glance(served_secrets.BY_ID, id=secret_id))
         if not found:
-            raise NotFound(f"There is no secret {secret_id!r}.")
+            raise no_such_id(secret_id)
         return found[0]
 
     async def folders(self, place: Place, *, recursive: bool = False) -> list[tuple[str, str]]:
@@ -97,6 +97,10 @@ class SecretDocuments:
                 **told,
             }
         )
+
+
+def no_such_id(secret_id: str) -> NotFound:
+    return NotFound(f"There is no secret {secret_id!r}.")
 
 
 def _asked(place: Place) -> dict[str, str]:

@@ -1,0 +1,85 @@
+"""Where clients say which secrets they mean: each spells it in its own way, in the query or in the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.api.queries import Flag, checked
+from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed, Whole
+from app.views import Place
+
+_SPELLINGS = (
+    ("projectId", ("projectId", "workspaceId", "projectSlug", "workspaceSlug")),
+    ("environment", ("environment",)),
+    ("secretPath", ("secretPath", "path", "directory")),
+)
+"""The first one that is not empty counts."""
+
+
+def _untagged(value: Any) -> Any:
+    if value:
+        raise ValueError("must be left out: secrets have no tags here")
+    return value
+
+
+class Asked(Body):
+    """`project_id`: an id or a slug. References are not expanded and nothing is imported, whatever is asked for."""
+
+    project_id: Trimmed = Field(min_length=1, max_length=SLUG_MAX)
+    environment: Slug = Field(max_length=SLUG_MAX)
+    secret_path: FolderPath = Field(default="/", max_length=PATH_MAX)
+    recursive: Flag = False
+    view_secret_value: Flag = True
+    version: Whole | None = Field(default=None, ge=1, le=2_147_483_647)
+    type: Literal["shared"] = "shared"
+    tag_slugs: Annotated[str | None, BeforeValidator(_untagged)] = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.project_id, self.environment, self.secret_path)
+
+
+def asked(given: Mapping[str, Any]) -> Asked:
+    """What a query or a body says. Raises InvalidInput."""
+    found = dict(given)
+    for name, spellings in _SPELLINGS:
+        found[name] = next((value for spelling in spellings if (value := given.get(spelling))), None)
+    return checked(Asked, found)
+
+
+_ABOUT = {
+    "projectId": "The project's id or slug; also workspaceId, workspaceSlug, projectSlug. Required under one name.",
+    "workspaceId": "As projectId.",
+    "workspaceSlug": "As projectId.",
+    "environment": "The environment's slug.",
+    "secretPath": "The folder; / unless given.",
+    "path": "The folder; / unless given.",
+    "recursive": "The folders below, too.",
+    "viewSecretValue": '"false" hides the value.',
+    "version": "An older version; the newest unless given.",
+    "type": 'Only "shared".',
+    "tagSlugs": "Must be empty: secrets have no tags.",
+    "expandSecretReferences": "Read and ignored: values are given as they are.",
+    "include_imports": "Read and ignored: no folder imports another.",
+    "includeImports": "Read and ignored: no folder imports another.",
+}
+LISTED = tuple(name for name in _ABOUT if name not in ("version", "path"))
+NAMED = tuple(name for name in _ABOUT if name not in ("recursive", "tagSlugs", "path"))
+FOLDERS = ("projectId", "workspaceId", "environment", "path", "recursive")
+
+
+def documented(names: Iterable[str]) -> list[dict[str, Any]]:
+    """The query parameters for `openapi_extra`."""
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name == "environment",
+            "description": _ABOUT[name],
+            "schema": {"type": "integer", "minimum": 1} if name == "version" else {"type": "string"},
+        }
+        for name in names
+    ]

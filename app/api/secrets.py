@@ -1,0 +1,186 @@
+"""Secrets, as documented: /api/v3/secrets/raw, which the SDKs call, and /api/v4/secrets, one handler behind both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.authorising import Caller, CallerOf
+from app.api.bodies import read_json
+from app.api.documenting import READING, WRITING, Responses, body_of
+from app.api.queries import checked_body
+from app.api.secret_queries import LISTED, NAMED, Asked, asked, documented
+from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
+from app.operations.identities import MANAGE, READ
+from app.operations.reads import Reads
+from app.operations.secret_documents import no_such_id
+from app.secret_bodies import CreateSecret, SecretReply, SecretsReply, UpdateSecret
+from app.views import Place
+from store.events import Line
+from store.served_secrets import Served
+
+Route = TypeVar("Route", bound=Callable[..., Any])
+
+router = APIRouter(tags=["secrets"])
+_V3, _V4 = "/api/v3/secrets/raw", "/api/v4/secrets"
+_READING: Responses = {**READING, 304: {"description": "What If-None-Match names is what there is."}}
+_LISTED, _NAMED = {"parameters": documented(LISTED)}, {"parameters": documented(NAMED)}
+
+
+async def _body(request: Request) -> Any:
+    """A client that deletes may say where in the query instead."""
+    if request.method == "DELETE" and request.headers.get("content-length", "0") == "0":
+        return {}
+    return await read_json(request)
+
+
+JsonBody = Annotated[Any, Depends(_body)]
+
+
+class SecretPlaceBody(Body):
+    """Where. projectId, projectSlug and workspaceSlug do as well as workspaceId."""
+
+    workspace_id: Trimmed = Field(min_length=1, max_length=SLUG_MAX)
+    environment: Slug = Field(max_length=SLUG_MAX)
+    secret_path: FolderPath = Field(default="/", max_length=PATH_MAX)
+
+
+class CreateBody(CreateSecret, SecretPlaceBody):
+    pass
+
+
+class UpdateBody(UpdateSecret, SecretPlaceBody):
+    pass
+
+
+def _both(method: str, path: str, model: type[Body], responses: Responses, **options: Any) -> Callable[[Route], Route]:
+    """The same route below either version."""
+
+    def declare(handler: Route) -> Route:
+        for base in (_V3, _V4):
+            add = router.api_route(base + path, methods=[method], response_model=model, responses=responses, **options)
+            add(handler)
+        return handler
+
+    return declare
+
+
+@_both("GET", "", SecretsReply, _READING, openapi_extra=_LISTED, summary="The secrets of a folder")
+async def list_all(request: Request, who: CallerOf) -> Response:
+    wanted = _wanted(who, READ, request.query_params)
+    rows = await who.service.secrets.documents.at(wanted.place, recursive=wanted.recursive)
+    rows = [row for row in rows if who.bearer.reaches(row.environment, row.path)]
+    return await _answered(request, who, wanted, rows, "get-secrets")
+
+
+@_both("GET", "/id/{secretId}", SecretReply, _READING, summary="One secret, by its id")
+async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(alias="secretId")]) -> Response:
+    who.require(READ)
+    row = await who.service.secrets.documents.by_id(secret_id)
+    if row.project_id != who.bearer.project_id:
+        raise no_such_id(secret_id)
+    who.require_place(READ, row.environment, row.path)
+    there = {"projectId": row.project_id, "environment": row.environment, "secretPath": row.path}
+    return await _answered(request, who, asked({**request.query_params, **there}), [row], "get-secret")
+
+
+@_both("GET", "/{name:path}", SecretReply, _READING, openapi_extra=_NAMED, summary="One secret")
+async def get(request: Request, who: CallerOf, name: str) -> Response:
+    wanted = _wanted(who, READ, request.query_params)
+    row = await who.service.secrets.documents.named(wanted.place, name, wanted.version)
+    return await _answered(request, who, wanted, [row], "get-secret")
+
+
+@_both("POST", "/{name:path}", SecretReply, WRITING, openapi_extra=body_of(CreateBody), summary="Create a plain secret")
+async def create(who: CallerOf, name: str, data: JsonBody) -> Response:
+    body = checked_body(data)
+    place = _wanted(who, MANAGE, body).place
+    written = await who.service.secrets.create(place, name, body)
+    return await _written(who, place, written.name, body)
+
+
+@_both(
+    "PATCH", "/{name:path}", SecretReply, WRITING, openapi_extra=body_of(UpdateBody), summary="Change a plain secret"
+)
+async def update(who: CallerOf, name: str, data: JsonBody) -> Response:
+    """A secret that a rotation writes refuses."""
+    body = checked_body(data)
+    place = _wanted(who, MANAGE, body).place
+    written = await who.service.secrets.update(place, name, body)
+    return await _written(who, place, written.name, body)
+
+
+@_both(
+    "DELETE",
+    "/{name:path}",
+    SecretReply,
+    WRITING,
+    openapi_extra=body_of(SecretPlaceBody),
+    summary="Delete a plain secret",
+)
+async def remove(request: Request, who: CallerOf, name: str, data: JsonBody) -> Response:
+    """With all its versions. A secret that a rotation writes refuses."""
+    place = _wanted(who, MANAGE, {**request.query_params, **checked_body(data)}).place
+    documents = who.service.secrets.documents
+    before = documents.document(await documents.named(place, name), show=False)
+    await who.service.secrets.remove(place, name)
+    return _json(SecretReply(secret=before))
+
+
+def _wanted(who: Caller, right: str, given: Mapping[str, Any]) -> Asked:
+    """Raises InvalidInput, NotFound for another project, Forbidden."""
+    who.require(right)
+    wanted = asked(given)
+    wanted.project_id = who.require_project(wanted.project_id)
+    who.require_place(right, wanted.environment, wanted.secret_path)
+    return wanted
+
+
+async def _answered(request: Request, who: Caller, wanted: Asked, rows: Sequence[Served], action: str) -> Response:
+    """The values, once the history tells who reads them; nothing is told where none is sent."""
+    tag = _tag(rows, wanted.view_secret_value)
+    if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
+        return Response(status_code=304, headers={"ETag": tag, **_PRIVATE})
+    documents = who.service.secrets.documents
+    found = [documents.document(row, show=wanted.view_secret_value) for row in rows]
+    if found and wanted.view_secret_value:
+        reads: Reads = request.app.state.reads
+        await reads.tell(_line(who, wanted.place, rows, action))
+    if action == "get-secrets":
+        return _json(SecretsReply.model_construct(secrets=found, imports=[]), tag)
+    return _json(SecretReply.model_construct(secret=found[0]), tag)
+
+
+async def _written(who: Caller, place: Place, name: str, body: Mapping[str, Any]) -> Response:
+    """With the value only where the caller has just sent it: who may write need not be one who may read."""
+    documents = who.service.secrets.documents
+    row = await documents.named(place, name)
+    return _json(SecretReply(secret=documents.document(row, show=isinstance(body.get("secretValue"), str))))
+
+
+def _line(who: Caller, place: Place, rows: Sequence[Served], action: str) -> Line:
+    names = (row.name if row.path == place.path else f"{row.path.rstrip('/')}/{row.name}" for row in rows)
+    context = who.service.context
+    at: datetime = context.clock()
+    return Line(at, context.actor, action, "success", f"{place.environment} {place.path}", None, ", ".join(names))
+
+
+def _tag(rows: Sequence[Served], shown: bool) -> str:
+    """Of which versions these are, not of what they hold: it may stand in logs."""
+    held = [(row.value_id, row.path, row.name, row.updated_at, row.rotation_id) for row in rows]
+    return f'"{hashlib.sha256(repr((shown, held)).encode()).hexdigest()[:32]}"'
+
+
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def _json(reply: SecretReply | SecretsReply, tag: str = "") -> Response:
+    headers = {**_PRIVATE, "ETag": tag} if tag else _PRIVATE
+    return Response(reply.model_dump_json(by_alias=True), 200, headers, media_type="application/json")
