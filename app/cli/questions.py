@@ -11,6 +11,7 @@ from app.views import RotationDetail
 
 if TYPE_CHECKING:
     from app.operations.backup import Ready
+    from app.operations.former_keys import Former
     from providers.base import Preparation
 
 
@@ -77,6 +78,27 @@ def confirm_restore(checked: Ready, file: str) -> bool:
     note(clean(f"This puts {checked.contents.rotations} rotations from {file} into {checked.location}{until}."))
     note("What was rotated since then is not in it: the loop tries all credentials, and says which no longer log in.")
     note(clean(f"  What is there now, if anything, is kept in {checked.kept}"))
+    sys.stderr.write("Type yes to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
+def confirm_dropping_keys(former: Former) -> bool:
+    """Tell what nobody can open afterwards, and whether a person agrees. Raises UsageError without a terminal."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise UsageError(
+            "Dropping former keys asks for a yes, and this is no terminal.",
+            remedy="No key was dropped. Add --yes to drop them without the question.",
+        )
+    note(clean(f"This drops {', '.join(former.ids)} from the {former.where}. The store does not need them any more."))
+    before = f"before {former.moved_at:%Y-%m-%d %H:%M} UTC" if former.moved_at else "with one of them"
+    note(
+        f"Backups that were made {before} can then never be restored, unless you keep a copy of the ring as it is now."
+    )
+    for told in former.backups:
+        note(clean(f"  {told}"))
+    if not former.backups:
+        note("  The history knows of none.")
     sys.stderr.write("Type yes to go on: ")
     sys.stderr.flush()
     return sys.stdin.readline().strip() == "yes"

@@ -39,7 +39,8 @@ after the backup was made, the backup does not know.
 _KEY_HELP = """\
 The key seals every value in the store; it is never printed. keyturn key rotate
 makes a new one and moves everything to it, while others go on working. The
-former keys stay in the ring, so that older backups can still be restored.
+former keys stay in the ring, so that older backups can still be restored, until
+keyturn key prune drops them.
 
   keyturn key show
   keyturn key rotate"""
@@ -55,6 +56,17 @@ that share a store in PostgreSQL. There it takes two steps:
   keyturn key rotate --to /run/user/1000/new-ring
   (put its content where the key comes from, on every machine)
   keyturn key rotate"""
+_PRUNE_HELP = """\
+It refuses while anything in the store is sealed with a former key. Backups that
+were made before everything moved to the present key open with a former one
+alone: the question lists those that the history knows of. What was dropped
+cannot be made again; keep a copy of the key file for as long as you keep them.
+
+A key that comes from KEYTURN_KEY, KEYTURN_KEY_COMMAND or a systemd credential
+cannot be replaced from here; nor can the copies of a key file on other machines
+that share a store in PostgreSQL. --to writes what is to be put there.
+
+  keyturn key prune"""
 _REPORT_HELP = """\
 One line for each credential: rotation, type, connection, project, environment,
 path, identity, slot, state, issued at, age in days, interval, whether it is as
@@ -126,6 +138,10 @@ def _key(commands: Subparsers) -> None:
     rotate = _command(verbs, "rotate", "make a new key and move everything to it", _ROTATE_HELP)
     rotate.add_argument("--to", metavar="FILE", help="only write a ring with a new key to FILE; see below")
     rotate.set_defaults(handler="key:rotate")
+    prune = _command(verbs, "prune", "drop the former keys that nothing in the store needs", _PRUNE_HELP)
+    prune.add_argument("--to", metavar="FILE", help="only write the ring without them to FILE; see below")
+    prune.add_argument("--yes", action="store_true", help="don't ask")
+    prune.set_defaults(handler="key:prune")
 
 
 def verify(events: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ ACTION = "rotate-store-key"
 BATCH = 200
 """How many values move in one transaction: others have their turn in between."""
 
-_PLACES = {
+PLACES = {
     KeyOrigin.ENVIRONMENT: "in KEYTURN_KEY, wherever that is set",
     KeyOrigin.COMMAND: "where the command in KEYTURN_KEY_COMMAND reads it",
     KeyOrigin.SYSTEMD: "in the systemd credential (systemd-creds encrypt --name=keyturn.key FILE ...)",
@@ -106,7 +106,7 @@ def prepare(context: Context, file: Path) -> str:
     ring = with_new_primary(store.keys)
     if not write_key_file(file.absolute(), ring):
         raise UsageError(f"{file} is there already.", remedy="Take another name.")
-    place = _PLACES[store.key_source.origin]
+    place = PLACES[store.key_source.origin]
     return (
         f"Wrote a key ring with the new key {ring.primary} to {file}; it holds the present key as well.\n"
         f"1. Put its content {place}.\n"
@@ -146,5 +146,5 @@ def _by_hand(origin: KeyOrigin) -> UsageError:
     return UsageError(
         f"The key comes from a place that Keyturn cannot write to ({origin.value}).",
         remedy="Write a ring with a new key to a file: keyturn key rotate --to FILE\n"
-        f"Put its content {_PLACES[origin]}, then run keyturn key rotate again.",
+        f"Put its content {PLACES[origin]}, then run keyturn key rotate again.",
     )

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +19,8 @@ from app.service import open_service
 from app.settings import load_settings
 from store import connections, rekey
 from store.database import Tx
-from store.keyring import changing_key_file
-from tests.cli.ground import Ground, done, keyturn, with_service, without_secrets
+from store.keyring import changing_key_file, replace_key_file, with_new_primary
+from tests.cli.ground import Ground, done, keyturn, on_terminal, process, with_service, without_secrets
 from tests.store.test_rekey import everything, fill
 
 
@@ -180,3 +181,77 @@ def test_what_was_published_before_still_logs_in(connected: Ground, ready: Path)
     for value in ring(ready).values():
         assert len(base64.b64decode(value)) == 32
     assert all(value.encode() not in (ready / "keyturn.db").read_bytes() for value in ring(ready).values())
+
+
+def test_former_keys_are_dropped_when_nothing_in_the_store_needs_them(filled: Path, tmp_path: Path) -> None:
+    before, (old,) = content(), ring(filled)
+    assert "There is no former key in the ring" in done("key", "prune").out
+    done("backup", str(tmp_path / "old.db"))
+    copy = (filled / "keyturn.key").read_bytes()
+    new = done("key", "rotate", "--json").json["key"]["id"]
+    done("backup", str(tmp_path / "new.db"))
+
+    asked = keyturn("key", "prune")
+    assert (asked.code, "Add --yes" in asked.err) == (2, True)
+    code, seen = on_terminal("key", "prune", prompt=b"Type yes to go on: ", answer=b"no\n", columns=120)
+    assert (code, "No key was dropped." in seen) == (1, True)
+    assert f"This drops {old} from the key file" in seen
+    assert "old.db of 20" in seen
+    assert "new.db" not in seen
+    assert set(ring(filled)) == {old, new}
+
+    dropped = done("key", "prune", "--yes", "--json")
+    assert (dropped.json["key"]["id"], dropped.json["key"]["ids"]) == (new, [old])
+    assert set(ring(filled)) == {new}
+    assert stat.S_IMODE((filled / "keyturn.key").stat().st_mode) == 0o600
+    assert content() == before
+    assert done("events", "--limit", "1").lines[0][2] == "drop-store-keys"
+    refused = keyturn("restore", str(tmp_path / "old.db"), "--yes")
+    assert (refused.code, old in refused.err) == (1, True)
+    assert content() == before
+    done("restore", str(tmp_path / "new.db"), "--yes")
+    assert content() == before
+    (filled / "keyturn.key").unlink()
+    (filled / "keyturn.key").write_bytes(copy)
+    (filled / "keyturn.key").chmod(0o600)
+    (filled / "keyturn.db").unlink()
+    done("restore", str(tmp_path / "old.db"), "--yes")
+    assert content() == before
+
+
+def test_a_key_that_seals_a_value_is_not_dropped(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (old,) = ring(filled)
+    replace_key_file(filled / "keyturn.key", with_new_primary(with_service(lambda service: service.store.keys)))
+    refused = keyturn("key", "prune", "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert f"still needs former keys (7 values with {old}). None was dropped." in refused.err
+    assert "keyturn key rotate" in refused.err
+    assert old in ring(filled)
+    with changing_key_file(filled / "keyturn.key"):
+        assert keyturn("key", "prune", "--yes").code == 4
+    done("key", "rotate")
+    killed = process("key", "prune", "--yes", KEYTURN_FAILPOINT="key.pruned")
+    assert killed.code == -signal.SIGKILL
+    assert content()
+    assert old not in ring(filled)
+    assert done("key", "prune", "--yes").code == 0
+
+
+def test_a_ring_from_elsewhere_is_written_without_its_former_keys(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, file = content(), tmp_path / "ring"
+    done("key", "rotate")
+    monkeypatch.setenv("KEYTURN_KEY", (filled / "keyturn.key").read_text())
+    (filled / "keyturn.key").unlink()
+    refused = keyturn("key", "prune", "--yes")
+    assert (refused.code, "keyturn key prune --to FILE" in refused.err) == (2, True)
+    told = done("key", "prune", "--to", str(file))
+    assert "Put its content in KEYTURN_KEY" in told.out
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert without_secrets(told.said, list(json.loads(file.read_text())["keys"].values()))
+    assert keyturn("key", "prune", "--to", str(file)).code == 2
+    monkeypatch.setenv("KEYTURN_KEY", file.read_text())
+    assert content() == before
+    assert keyturn("key", "prune", "--to", str(tmp_path / "other")).code == 2
+    assert "There is no former key" in keyturn("key", "prune", "--to", str(tmp_path / "other")).err
