@@ -35,6 +35,7 @@ _QUERIES = {
         JOIN project ON project.id = environment.project_id GROUP BY secret.name ORDER BY secret.name""",
     "targets": "SELECT name, file FROM target_file ORDER BY name",
     "hooks": "SELECT name, '' FROM hook ORDER BY name",
+    "identities": "SELECT name, id FROM identity ORDER BY name",
 }
 """Each gives names and what they are, by name."""
 

@@ -56,11 +56,13 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     return body_like(schema_of(model))
 
 
-def body_like(schema: Mapping[str, Any], example: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def body_like(
+    schema: Mapping[str, Any], *, required: bool = True, example: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": dict(schema)}
     if example is not None:
         content["example"] = dict(example)
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -19,12 +19,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Gate:
-    """An ASGI application around another one. `running`: requests that are being answered."""
+    """An ASGI application around another one. `closed`: what is new is refused."""
 
     def __init__(self, inner: App) -> None:
         self.inner = inner
-        self.running = 0
         self.closed = False
+        self._running: set[asyncio.Task[Any] | None] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -36,6 +36,13 @@ class Gate:
         except TimeoutError:
             return False
         return True
+
+    async def park(self) -> None:
+        """Break off what runs. What was begun at a target is journaled: the loop carries on from there."""
+        for task in self._running:
+            if task is not None:
+                task.cancel()
+        await self._idle.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,18 +59,31 @@ class Gate:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        self.running += 1
+        task = asyncio.current_task()
+        self._running.add(task)
         self._idle.clear()
         try:
             await (_refuse if self.closed else self.inner)(scope, receive, noting)
         except Exception as error:  # a defect has its answer already, and stands in the log
             if status == 0:
                 await errors.response(errors.answer_to(error), request_id)(scope, receive, noting)
+        except asyncio.CancelledError:
+            if status == 0:
+                await _parked(scope, receive, noting, request_id)
         finally:
-            self.running -= 1
-            if self.running == 0:
+            self._running.discard(task)
+            if not self._running:
                 self._idle.set()
             _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
+
+
+async def _parked(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    answer = errors.answer_to(
+        errors.NotServing(
+            "The server ended before this was done. What had begun is journaled, and carried on by the loop."
+        )
+    )
+    await errors.response(answer, request_id)(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

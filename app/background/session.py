@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from app import __version__, logs
@@ -25,6 +25,8 @@ from store import users
 from store.errors import StoreError
 
 ACTOR = "scheduler"
+Beside = Callable[[Service, asyncio.Event], contextlib.AbstractAsyncContextManager[None]]
+"""What goes on beside the loop; it is told when a signal came, and ended after the loop."""
 
 
 async def once(settings: Settings, declared: Declared) -> int:
@@ -38,7 +40,14 @@ async def once(settings: Settings, declared: Declared) -> int:
         return await _until_told(scheduler.run_once(), stopping)
 
 
-async def until_stopped(settings: Settings, declared: Declared, flags: Mapping[str, Any], lines: logs.Lines) -> int:
+@contextlib.asynccontextmanager
+async def _nothing(service: Service, stopping: asyncio.Event) -> AsyncIterator[None]:
+    yield
+
+
+async def until_stopped(
+    settings: Settings, declared: Declared, flags: Mapping[str, Any], lines: logs.Lines, beside: Beside = _nothing
+) -> int:
     """Run until a signal ends it; the exit code. Raises StoreError, and Unusable for the metrics' address.
 
     `flags`: what was given on the command line; it stays above the file at every reload.
@@ -55,6 +64,7 @@ async def until_stopped(settings: Settings, declared: Declared, flags: Mapping[s
         async with (
             watching.going_on(declared),
             reload_on(hung_up, Live(declared, flags, lines, service.store, scheduler, watching)),
+            beside(service, stopping.event),
         ):
             return await _until_told(scheduler.run(stopping.event), stopping)
 

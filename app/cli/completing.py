@@ -35,9 +35,10 @@ _STORED_WORDS = {
     "keyturn connections add": "apps",
     "keyturn targets add": "",
     "keyturn hooks add": "",
+    "keyturn identities create": "",
 }
 """Which names a command's first word is one of, where its group does not tell."""
-_GROUPS = ("rotations", "connections", "targets", "hooks")
+_GROUPS = ("rotations", "connections", "targets", "hooks", "identities")
 _ENTRY_POINTS = {"types": "keyturn.providers", "apps": "keyturn.apps"}
 _ON_DISK = {"FILE": FILES, "DIR": DIRECTORIES, "PIDFILE:HUP": FILES}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.cli import background, delivering, upkeep
-from app.cli.parsers import connections, events, hooks, rotations, secrets, shell, trying
+from app.cli.parsers import connections, events, hooks, identities, rotations, secrets, serving, shell, trying
 from app.cli.parsers.words import Parser, group, whole
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _listed(commands: Subparsers) -> list[tuple[tuple[str, ...], Callable[[], No
         grouped(delivering.targets, "targets", "files kept up with what is published"),
         grouped(hooks.add, "hooks", "tell others of what happens: programs, web, mail, chat"),
         (("deliveries",), lambda: hooks.add_deliveries(commands)),
+        (("serve",), lambda: serving.add(commands)),
+        grouped(identities.add, "identities", "programs that may use the HTTP API"),
         (("events",), lambda: events.add(commands)),
         (("doctor", "backup", "restore", "report", "key"), lambda: upkeep.add(commands, whole)),
         (("config", "service"), lambda: background.add(commands)),

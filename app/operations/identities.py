@@ -6,8 +6,10 @@ hash would, and a login costs nothing. Neither is kept; both are compared in con
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from providers.base import Problem
 from store import events, identities, projects
 from store.database import Tx
 from store.errors import Conflict
+from store.identities import Holder
 from store.tables import AccessToken, Identity
 
 READ, READ_CREDENTIALS, ROTATE, MANAGE = "read", "read-credentials", "rotate", "manage"
@@ -59,6 +62,7 @@ class IdentityView:
     id: str
     name: str
     project: str
+    project_id: str
     environments: tuple[str, ...]
     paths: tuple[str, ...]
     allowed: tuple[str, ...]
@@ -172,15 +176,15 @@ class Identities:
 
         return await self.context.store.awrite(write)
 
-    async def remove(self, ref: str) -> str:
-        """It and its tokens; the name of what is gone."""
+    async def remove(self, ref: str) -> IdentityView:
+        """It and its tokens; what is gone."""
 
-        def write(tx: Tx) -> str:
+        def write(tx: Tx) -> IdentityView:
             row = _identity_by(tx, ref)
-            name = row.name
+            before = self._view(tx, row)
             identities.remove(tx, row)
-            self._record(tx, name, "delete-identity")
-            return name
+            self._record(tx, before.name, "delete-identity")
+            return before
 
         return await self.context.store.awrite(write)
 
@@ -228,20 +232,10 @@ class Identities:
 
     async def bearer(self, token: str) -> Bearer:
         """Who sends a token. Raises NotLoggedIn."""
-        now = self.context.clock()
-        found = await self.context.store.aread(lambda tx: identities.bearer_of(tx, _hash(token), now))
+        found = await identities.holder_of(self.context.store, _hash(token), self.context.clock())
         if found is None:
             raise _invalid_token()
-        row, project_slug = found
-        return Bearer(
-            id=row.id,
-            name=row.name,
-            project_id=row.project_id,
-            project_slug=project_slug,
-            environments=frozenset(row.environments),
-            paths=tuple(row.paths),
-            allowed=frozenset(row.allowed),
-        )
+        return _bearer(found)
 
     def _view(self, tx: Tx, row: Identity) -> IdentityView:
         project = projects.find_project(tx, row.project_id)
@@ -249,6 +243,7 @@ class Identities:
             id=row.id,
             name=row.name,
             project=project.slug if project else row.project_id,
+            project_id=row.project_id,
             environments=tuple(row.environments),
             paths=tuple(row.paths),
             allowed=tuple(row.allowed),
@@ -270,6 +265,20 @@ class Identities:
             subject=name,
             message=message,
         )
+
+
+@functools.lru_cache(maxsize=256)
+def _bearer(found: Holder) -> Bearer:
+    """By all that is stored: what changes there makes another one."""
+    return Bearer(
+        id=found.id,
+        name=found.name,
+        project_id=found.project_id,
+        project_slug=found.project_slug,
+        environments=frozenset(json.loads(found.environments)),
+        paths=tuple(json.loads(found.paths)),
+        allowed=frozenset(json.loads(found.allowed)),
+    )
 
 
 def path_matches(pattern: str, path: str) -> bool:

@@ -152,6 +152,7 @@ def test_an_edit_changes_what_it_gives_once_that_logs_in(connected: Ground) -> N
     assert renamed.json["appConnection"] == before | {
         "name": "renamed",
         "description": "for billing",
+        "version": 2,
         "updatedAt": renamed.json["appConnection"]["updatedAt"],
     }
     assert "ignored, since nobody reads them: odd" in renamed.err

@@ -12,7 +12,12 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_CONNECTION = sa.table("connection", sa.column("id", sa.String()), sa.column("credentials_hash", sa.String()))
+_CONNECTION = sa.table(
+    "connection",
+    sa.column("id", sa.String()),
+    sa.column("credentials_hash", sa.String()),
+    sa.column("version", sa.Integer()),
+)
 
 
 def upgrade() -> None:
@@ -47,16 +52,20 @@ def upgrade() -> None:
         ),
     )
     op.add_column("connection", sa.Column("project_id", sa.String(36), nullable=True))
-    op.add_column("connection", sa.Column("credentials_hash", sa.String(64), nullable=False, server_default=""))
-    op.add_column("connection", sa.Column("version", sa.Integer(), nullable=False, server_default="1"))
+    op.add_column("connection", sa.Column("credentials_hash", sa.String(64), nullable=True))
+    op.add_column("connection", sa.Column("version", sa.Integer(), nullable=True))
     link = op.get_bind()
     for (found,) in link.execute(sa.select(_CONNECTION.c.id)).all():
         fill = sa.update(_CONNECTION).where(_CONNECTION.c.id == found)
-        link.execute(fill.values(credentials_hash=secrets.token_hex(16)))
+        link.execute(fill.values(credentials_hash=secrets.token_hex(16), version=1))
+    with op.batch_alter_table("connection") as connection:
+        connection.alter_column("credentials_hash", existing_type=sa.String(64), nullable=False)
+        connection.alter_column("version", existing_type=sa.Integer(), nullable=False)
 
 
 def downgrade() -> None:
     op.drop_table("access_token")
     op.drop_table("identity")
-    for name in ("project_id", "credentials_hash", "version"):
-        op.drop_column("connection", name)
+    with op.batch_alter_table("connection") as connection:
+        for name in ("project_id", "credentials_hash", "version"):
+            connection.drop_column(name)

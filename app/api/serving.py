@@ -1,0 +1,195 @@
+"""Running the HTTP API: where it listens, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from app import __version__, logs
+from app.api.application import make_application
+from app.api.protocol import HEADER_BYTES, MOST, BoundedProtocol
+from app.background import session
+from app.background.log_lines import tell
+from app.background.notify import notifier
+from app.background.signals import Stopping
+from app.errors import KeyturnError, UsageError
+from app.operations.identities import ACTOR
+from app.service import Service, open_service
+from app.settings import Settings
+from app.settings.address import Address, is_loopback, parse_address
+from app.settings.model import Declared
+
+_IDLE = 15
+"""Seconds that a connection may wait for its next request."""
+_LAST_WORDS = 5
+"""Seconds for answers to reach those who asked, once all are given."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to listen. `certificate` and `key` are files, both or none."""
+
+    address: Address
+    certificate: str | None = None
+    key: str | None = None
+
+
+def place(
+    address: str, certificate: str | None, key: str | None, *, public: bool = False, without_tls: bool = False
+) -> Place:
+    """Raises UsageError for an address that must be asked for more plainly."""
+    try:
+        wanted = parse_address(address)
+    except ValueError as error:
+        raise UsageError(f"--address {address!r}: {error}.", remedy="Such as: --address 127.0.0.1:8420") from None
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-cert and --tls-key go together.")
+    if not is_loopback(wanted.host) and not public:
+        raise UsageError(f"Other machines can reach {wanted}.", remedy="If they are to, add --public.")
+    if not is_loopback(wanted.host) and certificate is None and not without_tls:
+        raise UsageError(
+            f"Other machines can reach {wanted}, and without TLS whoever is in between reads tokens and secrets.",
+            remedy="Add --tls-cert and --tls-key; or --without-tls, where a proxy in front encrypts.",
+        )
+    return Place(wanted, certificate, key)
+
+
+async def until_stopped(settings: Settings, declared: Declared, where: Place) -> int:
+    """Answer until a signal ends it; the exit code. Raises StoreError, KeyturnError for an unusable address."""
+    notify = notifier(os.environ) or (lambda *_: None)
+    stopping = Stopping(lambda: notify("STOPPING=1"))
+    stopping.listen()
+    service = open_service(settings, ACTOR)
+    try:
+        if notice := service.first_start_notice:
+            tell("first start", message=" ".join(notice.split()))
+        tell("started", store=service.store.location, version=__version__)
+        async with answering(service, where, stopping.event, declared.park_seconds):
+            notify("READY=1")
+            await stopping.event.wait()
+    finally:
+        await service.aclose()
+        tell("stopped")
+    return 0
+
+
+async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.Lines, where: Place) -> int:
+    """The same, with the loop that rotates what is due."""
+
+    def beside(service: Service, stopping: asyncio.Event) -> contextlib.AbstractAsyncContextManager[None]:
+        return answering(service, where, stopping, declared.park_seconds)
+
+    return await session.until_stopped(settings, declared, {}, lines, beside)
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    service: Service, where: Place, stopping: asyncio.Event, park_seconds: float
+) -> AsyncIterator[None]:
+    """Answer as long as the block lasts; as soon as `stopping` is set, what is new is refused.
+
+    At the end what runs has `park_seconds` to finish, then it is parked. Raises KeyturnError for an unusable address.
+    """
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    application = make_application(service)
+    config = _config(application, where)
+    _allow_connections()
+    with _listening(where) as listener:
+        port = listener.getsockname()[1]
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        closing = asyncio.create_task(_close(application, stopping))
+        tell("listening", address=Address(where.address.host, port), tls=where.certificate is not None)
+        try:
+            yield
+        finally:
+            closing.cancel()
+            if not await application.drain(park_seconds):
+                await application.park()
+            server.should_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours."""
+        yield
+
+
+async def _close(application: Any, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    application.closed = True
+
+
+def _config(application: Any, where: Place) -> uvicorn.Config:
+    config = uvicorn.Config(
+        application,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=_LAST_WORDS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        ssl_certfile=where.certificate,
+        ssl_keyfile=where.key,
+        ssl_keyfile_password="" if where.key else None,  # none is asked for on a terminal
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or getattr(error, "reason", None) or str(error)
+        raise UsageError(
+            f"The certificate {where.certificate} and its key {where.key} cannot be used: {reason}.",
+            remedy="Both are PEM files that this user may read; the key is the certificate's, and has no password.",
+        ) from None
+    return config
+
+
+@contextlib.contextmanager
+def _listening(where: Place) -> Iterator[socket.socket]:
+    host, port = where.address
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _unusable(where, error) from None
+    with listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            raise _unusable(where, error) from None
+        yield listener
+
+
+def _unusable(where: Place, error: OSError) -> KeyturnError:
+    return KeyturnError(
+        f"The HTTP API cannot listen at {where.address}: {(error.strerror or str(error)).lower()}.",
+        remedy="Another program may be there already; --address HOST:PORT names another place.",
+    )
+
+
+def _allow_connections() -> None:
+    """As many files as connections may need, as far as we may have them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST + 1024
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
