@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import delete
 from sqlmodel import col, or_, select
 
-from store.database import Tx
-from store.tables import AccessToken, Identity, Project
+from store.database import Store, Tx
+from store.tables import AccessToken, Identity
 
 
 def add(tx: Tx, row: Identity) -> Identity:
@@ -56,14 +57,31 @@ def by_token(tx: Tx, token_hash: bytes, now: datetime) -> tuple[Identity, Access
     return tx.session.exec(query).one_or_none()
 
 
-def bearer_of(tx: Tx, token_hash: bytes, now: datetime) -> tuple[Identity, str] | None:
-    """The same with the slug of the identity's project instead of the token."""
-    query = (
-        select(Identity, Project.slug)
-        .where(AccessToken.identity_id == Identity.id, Project.id == Identity.project_id)
-        .where(AccessToken.hash == token_hash, col(AccessToken.expires_at) > now)
-    )
-    return tx.session.exec(query).one_or_none()
+_BEARER = """
+SELECT identity.id, identity.name, project.id, project.slug, CAST(identity.environments AS TEXT),
+       CAST(identity.paths AS TEXT), CAST(identity.allowed AS TEXT)
+FROM access_token JOIN identity ON identity.id = access_token.identity_id
+JOIN project ON project.id = identity.project_id
+WHERE access_token.hash = :hash AND access_token.expires_at > :now"""
+
+
+class Holder(NamedTuple):
+    """Whose token it is. The last three are JSON lists as they are stored."""
+
+    id: str
+    name: str
+    project_id: str
+    project_slug: str
+    environments: str
+    paths: str
+    allowed: str
+
+
+async def holder_of(store: Store, token_hash: bytes, now: datetime) -> Holder | None:
+    """None when nobody has that token, or it has expired. Asked at every request: a glance, and nothing remembered."""
+    # SQLite keeps times as texts, in UTC, that begin so; PostgreSQL reads them.
+    rows = await store.glance(_BEARER, hash=token_hash, now=f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00")
+    return Holder._make(rows[0]) if rows else None
 
 
 def revoke_tokens(tx: Tx, identity_id: str) -> int:
