@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+import pytest
+
 from app.notify.dispatcher import Dispatcher
 from app.notify.rules import events_of
 from app.operations.deliveries import DeliveryView
 from app.operations.hooks import NewHook, Scope
 from app.service import Service
+from tests.rotation import conftest
+
+on_both_stores = pytest.mark.parametrize("kind_of_store", ["sqlite", "postgresql"])
+"""For tests of what SQL decides: who takes a delivery, in which order, and when again."""
+
+
+@dataclass
+class Ground(conftest.Ground):
+    """`environ`: where the store is, for every process."""
+
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def start(self, **environ: str) -> Service:
+        return super().start(**{**self.environ, **environ})
 
 
 async def add_hook(

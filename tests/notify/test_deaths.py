@@ -16,9 +16,10 @@ from sqlalchemy import update
 from app.service import Service
 from store.tables import Delivery
 from tests.cli.ground import Ran, process
-from tests.notify.ground import add_hook, deliver, outbox
+from tests.notify.ground import Ground, add_hook, deliver, outbox
 from tests.notify.receiver import OK, Receiver
-from tests.rotation.conftest import Clock, Ground
+from tests.rotation.conftest import Clock
+from tests.variants import few
 
 DURING = "while it is under way"
 TOLD_BEFORE = {"deliver.taken": 0, DURING: 1, "deliver.called": 1, "deliver.recorded": 1}
@@ -47,7 +48,7 @@ async def three_deliveries(
 
 def loop_dies(ground: Ground, at: str) -> None:
     armed = {} if at == DURING else {"KEYTURN_FAILPOINT": at}
-    ran: Ran = process("--run-scheduler", "--once", KEYTURN_HOME=str(ground.home), **armed)
+    ran: Ran = process("--run-scheduler", "--once", KEYTURN_HOME=str(ground.home), **ground.environ, **armed)
     assert ran.code == -signal.SIGKILL, ran.said
 
 
@@ -69,6 +70,7 @@ async def carried_on(service: Service, ids: list[str], at: str, told: Callable[[
     assert len(told()) == begun + len(ids if again else ids[1:])
 
 
+@pytest.mark.parametrize("kind_of_store", few(["sqlite", "postgresql"]))
 @pytest.mark.parametrize("at", EACH_COMMAND)
 async def test_a_command_is_carried_out_by_another(
     ground: Ground, service: Service, clock: Clock, tmp_path: Path, at: str

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from app.notify.dispatcher import Dispatcher
 from app.service import Service
 from store import deliveries
-from tests.notify.ground import add_hook, deliver, outbox
+from tests.notify.ground import Ground, add_hook, deliver, on_both_stores, outbox
 from tests.notify.receiver import OK, Receiver
-from tests.rotation.conftest import Clock, Ground
+from tests.rotation.conftest import Clock
 
 DEADLINE = 30.0
 ANGRY = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
@@ -37,6 +37,7 @@ async def until(service: Service, *states: str) -> None:
             await asyncio.sleep(0.02)
 
 
+@on_both_stores
 async def test_a_loop_delivers_what_another_process_wrote(ground: Ground, service: Service, receiver: Receiver) -> None:
     await ground.create(service)
     await add_hook(service, "published", webhook=receiver.url)
@@ -47,6 +48,7 @@ async def test_a_loop_delivers_what_another_process_wrote(ground: Ground, servic
     assert len(receiver.got) == 1
 
 
+@on_both_stores
 async def test_of_several_processes_one_delivers(ground: Ground, service: Service, receiver: Receiver) -> None:
     await ground.create(service)
     await add_hook(service, "published", webhook=receiver.url)
@@ -58,6 +60,7 @@ async def test_of_several_processes_one_delivers(ground: Ground, service: Servic
     assert [got.json["id"] for got in receiver.got] == [row.event_id for row in await outbox(service)]
 
 
+@on_both_stores
 async def test_what_failed_keeps_its_place(ground: Ground, service: Service, receiver: Receiver, clock: Clock) -> None:
     await ground.create(service)
     await add_hook(service, "published", webhook=receiver.url)
@@ -143,6 +146,7 @@ async def test_one_that_hangs_holds_up_no_other_and_no_rotation(
     assert (first.state, first.answer) == ("retrying", "Keyturn was ended meanwhile")
 
 
+@on_both_stores
 async def test_what_a_dead_process_took_is_delivered_by_another(
     ground: Ground, service: Service, receiver: Receiver
 ) -> None:
@@ -156,6 +160,7 @@ async def test_what_a_dead_process_took_is_delivered_by_another(
     assert (row.state, row.attempts, len(receiver.got)) == ("done", 2, 1)
 
 
+@on_both_stores
 async def test_a_late_word_of_who_lost_the_delivery_changes_nothing(ground: Ground, service: Service) -> None:
     await ground.create(service)
     await add_hook(service, "published")
@@ -170,6 +175,7 @@ async def test_a_late_word_of_who_lost_the_delivery_changes_nothing(ground: Grou
     assert [one.state for one in await outbox(service)] == ["done"]
 
 
+@on_both_stores
 async def test_what_waits_while_a_hook_is_paused_goes_out_when_it_is_resumed(
     ground: Ground, service: Service, clock: Clock
 ) -> None:
@@ -185,6 +191,7 @@ async def test_what_waits_while_a_hook_is_paused_goes_out_when_it_is_resumed(
     assert [row.state for row in await outbox(service)] == ["done"]
 
 
+@on_both_stores
 async def test_what_is_dropped_is_not_delivered_and_lets_the_next_one_pass(
     ground: Ground, service: Service, receiver: Receiver
 ) -> None:
@@ -198,6 +205,7 @@ async def test_what_is_dropped_is_not_delivered_and_lets_the_next_one_pass(
     assert [got.json["id"] for got in receiver.got] == [second.event_id]
 
 
+@on_both_stores
 async def test_what_is_over_is_forgotten_after_a_month(ground: Ground, service: Service, clock: Clock) -> None:
     await ground.create(service)
     await add_hook(service, "published")

@@ -12,8 +12,8 @@ from app.service import Service
 from providers.base import Use
 from store.database import Tx
 from store.tables import Credential
-from tests.notify.ground import add_hook, deliver, outbox
-from tests.rotation.conftest import Clock, Ground, published
+from tests.notify.ground import Ground, add_hook, deliver, on_both_stores, outbox
+from tests.rotation.conftest import Clock, published
 from tests.rotation.model import World, forbidden, unreachable
 
 
@@ -64,6 +64,7 @@ async def test_a_failure_and_the_recovery_from_it_are_told(ground: Ground, servi
     assert [row.event for row in await outbox(service)] == ["failed", "recovered"]
 
 
+@on_both_stores
 async def test_a_burst_of_the_same_failure_is_told_at_once_and_then_counted(
     ground: Ground, service: Service, world: World, clock: Clock
 ) -> None:
@@ -136,6 +137,7 @@ async def test_a_heal_is_told_as_one_and_publishes_nothing(ground: Ground, servi
     assert rows[0].changed == ()
 
 
+@on_both_stores
 async def test_a_late_run_is_told_once(ground: Ground, service: Service, clock: Clock) -> None:
     await ground.create(service)
     await add_hook(service, "overdue")
