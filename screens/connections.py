@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -131,7 +132,7 @@ class ConnectionsScreen(LeftOnce[None]):
     async def action_new(self) -> None:
         from screens.connection_form import ConnectionFormScreen
 
-        apps = self._service.catalog.connection_apps()
+        apps = await asyncio.to_thread(self._service.catalog.connection_apps)  # the first time, it loads them
         app = apps[0][0] if apps else ""
         if len(apps) > 1:
             app = await self.app.push_screen_wait(Question("New connection", "To what?", apps))

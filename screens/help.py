@@ -17,7 +17,7 @@ from screens.leaving import LeftOnce
 from screens.look import MUTED, STYLES
 from screens.text import plain
 from screens.widgets.bars import key_label
-from screens.widgets.rows import Rows
+from screens.widgets.rows import rows
 
 HERE, EVERYWHERE, FIELDS = "On this screen", "Everywhere", "In a field"
 _HIDDEN = {"app.help_quit", "help_quit", "screen.copy_text", "app.command_palette", "command_palette", "app.help"}
@@ -64,7 +64,7 @@ class HelpScreen(ModalScreen[None], LeftOnce[None]):
                 width = min(max(len(key) for key, _ in keys), _WIDEST)
                 yield Static(Content.assemble("\n", (title, "bold")))
                 lines = [(Content.styled(key, "bold $footer-key-foreground"), plain(what)) for key, what in keys]
-                yield Rows(lines, labels=width + 2)
+                yield rows(lines, labels=width + 2)
             yield Static(plain("\nShift with the mouse selects text in most terminals.", STYLES[MUTED]))
 
     def action_close(self) -> None:

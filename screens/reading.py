@@ -11,49 +11,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Size
-from textual.widget import Widget
 
 from screens import look
 from screens.leaving import LeftOnce
 from screens.text import plain
 from screens.troubles import told
+from screens.widgets import scrolling
 from screens.widgets.bars import KeyBar, TitleBar, rule
+from screens.widgets.passages import Passage, Passages
 
-Passage = tuple[str | Content, Content]
-"""What a line begins with, and the text: where that is wrapped, it goes on beside its beginning, not below it."""
 Load = Callable[[], Awaitable[Sequence[Passage]]]
-_NARROW = 8
 BLANK: Passage = ("", Content())
-
-
-class Page(Widget):
-    """All lines, drawn by one widget."""
-
-    DEFAULT_CSS = "Page { height: auto; width: 1fr; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines: Sequence[Passage] = ()
-
-    def show(self, lines: Sequence[Passage]) -> None:
-        self._lines = lines
-        self.refresh(layout=True)
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return len(self._drawn(width))
-
-    def render(self) -> Content:
-        return Content("\n").join(self._drawn(self.content_size.width))
-
-    def _drawn(self, width: int) -> list[Content]:
-        drawn: list[Content] = []
-        for beginning, text in self._lines:
-            lead = Content(beginning) if isinstance(beginning, str) else beginning
-            first, *more = text.wrap(max(width - lead.cell_length, _NARROW)) or [Content()]
-            drawn.append(Content.assemble(lead, first))
-            drawn += [Content.assemble(" " * lead.cell_length, line) for line in more]
-        return drawn
 
 
 class ReadingScreen(LeftOnce[None]):
@@ -67,12 +35,7 @@ class ReadingScreen(LeftOnce[None]):
         Binding("escape,q", "leave", "Back", tooltip="Back to where you were"),
         Binding("r", "load", "Look again", tooltip="As things are now"),
         Binding("question_mark,f1", "app.help", "Help", tooltip="The keys of this screen"),
-        Binding("up,k", "scroll('scroll_up')", "Up", show=False),
-        Binding("down,j", "scroll('scroll_down')", "Down", show=False),
-        Binding("pageup", "scroll('scroll_page_up')", "Page up", show=False),
-        Binding("pagedown,space", "scroll('scroll_page_down')", "Page down", show=False),
-        Binding("home", "scroll('scroll_home')", "Top", show=False),
-        Binding("end", "scroll('scroll_end')", "Bottom", show=False),
+        *scrolling.KEYS,
     ]
 
     def __init__(self, title: str, load: Load, *, waiting: str) -> None:
@@ -80,7 +43,7 @@ class ReadingScreen(LeftOnce[None]):
         self._load, self._waiting = load, waiting
         self._title = TitleBar(title)
         self._body = VerticalScroll(can_focus=False)
-        self._text = Page()
+        self._text = Passages()
         self._since: float | None = None
 
     def compose(self) -> ComposeResult:

@@ -23,6 +23,7 @@ from screens.leaving import LeftOnce
 from screens.rereading import Rereading
 from screens.rotation_page import parts
 from screens.text import one_line, plain
+from screens.widgets import scrolling
 from screens.widgets.bars import KeyBar, TitleBar, rule
 
 if TYPE_CHECKING:
@@ -55,12 +56,7 @@ class RotationScreen(LeftOnce[None]):
         Binding("l", "plan", "Plan", tooltip="What the next rotation would do, and whether it may"),
         Binding("m", "move", "Move", tooltip="To another environment or folder, with its secrets"),
         Binding("g", "guard", "Guard", tooltip="What a run does when the old credential is still in use", show=False),
-        Binding("up,k", "scroll('scroll_up')", "Up", show=False),
-        Binding("down,j", "scroll('scroll_down')", "Down", show=False),
-        Binding("pageup", "scroll('scroll_page_up')", "Page up", show=False),
-        Binding("pagedown,space", "scroll('scroll_page_down')", "Page down", show=False),
-        Binding("home", "scroll('scroll_home')", "Top", show=False),
-        Binding("end", "scroll('scroll_end')", "Bottom", show=False),
+        *scrolling.KEYS,
     ]
 
     detail: reactive[RotationDetail | None] = reactive(None, init=False)

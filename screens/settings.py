@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from app.errors import Explanation
-from app.preferences import ASCII, LOCAL, MOUSE, THEMES, TIMES, UTC_ZONE, Preferences, zone_of
+from app.preferences import LOCAL, UTC_ZONE, Preferences, zone_of
 from screens import look
 from screens.form_screen import HELP_KEY, FormScreen
 from screens.pages import SETTINGS
@@ -55,17 +55,15 @@ class SettingsScreen(FormScreen[None]):
 
     def _fields(self) -> Iterable[Widget]:
         chosen = self._chosen
-        yield Field(
+        yield _one_of(
             "Colours",
-            Choice([(_THEME_WORDS[theme], theme) for theme in THEMES], chosen.theme),
-            key="theme",
-            help="As the terminal is: what TEXTUAL_THEME says; else over SSH its own 16 colours; else dark or light.",
+            "theme",
+            _THEME_WORDS,
+            chosen.theme,
+            "As the terminal is: what TEXTUAL_THEME says; else over SSH its own 16 colours; else dark or light.",
         )
-        yield Field(
-            "Times",
-            Choice([(_TIMES_WORDS[times], times) for times in TIMES], chosen.times),
-            key="times",
-            help="How moments are written in lists. Details tell both.",
+        yield _one_of(
+            "Times", "times", _TIMES_WORDS, chosen.times, "How moments are written in lists. Details tell both."
         )
         yield Field(
             "Time zone",
@@ -73,17 +71,19 @@ class SettingsScreen(FormScreen[None]):
             key="zone",
             help="local, UTC, or a name such as Europe/Berlin. The schedule itself is kept in UTC.",
         )
-        yield Field(
+        yield _one_of(
             "Characters",
-            Choice([(_ASCII_WORDS[each], each) for each in ASCII], chosen.ascii),
-            key="ascii",
-            help="For terminals and fonts that cannot show more than ASCII. KEYTURN_ASCII=1 or 0 says the same.",
+            "ascii",
+            _ASCII_WORDS,
+            chosen.ascii,
+            "For terminals and fonts that cannot show more than ASCII. KEYTURN_ASCII=1 or 0 says the same.",
         )
-        yield Field(
+        yield _one_of(
             "Mouse",
-            Choice([(_MOUSE_WORDS[each], each) for each in MOUSE], chosen.mouse),
-            key="mouse",
-            help="Everything can be done with keys. keyturn --no-mouse and KEYTURN_NO_MOUSE=1 turn it off, too.",
+            "mouse",
+            _MOUSE_WORDS,
+            chosen.mouse,
+            "Everything can be done with keys. keyturn --no-mouse and KEYTURN_NO_MOUSE=1 turn it off, too.",
         )
 
     @on(Form.Changed)
@@ -125,6 +125,10 @@ class SettingsScreen(FormScreen[None]):
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _one_of(label: str, key: str, words: dict[str, str], chosen: str, about: str) -> Field:
+    return Field(label, Choice([(said, value) for value, said in words.items()], chosen), key=key, help=about)
 
 
 def _wrong(text: str) -> str:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widgets import Static
 
 from app.views import RotationDetail
 from screens import look
-from screens.leaving import LeftOnce
+from screens.by_name import ByName
 from screens.look import MUTED, STYLES
-from screens.reading import Passage, ReadingScreen
+from screens.reading import ReadingScreen
 from screens.rotation_page.plan import heading, part
 from screens.text import one_line, plain
-from screens.widgets.controls import Line, Push
-from screens.widgets.field import Field
+from screens.widgets.passages import Passage
 
 if TYPE_CHECKING:
     from app.operations.emergency import EmergencyReport
@@ -29,51 +24,19 @@ if TYPE_CHECKING:
     from screens.desk import Desk
 
 
-class EmergencyDialog(ModalScreen[bool], LeftOnce[bool]):
-    """Says what happens, and asks for the rotation's name. Dismissed with whether it was typed."""
-
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Leave it", show=False),
-        # Before any widget: a letter that follows in the same burst must not reach the field that was left.
-        Binding("up", "app.focus_previous", "Previous", show=False, priority=True),
-        Binding("down", "app.focus_next", "Next", show=False, priority=True),
-    ]
+class EmergencyDialog(ByName[bool]):
+    """Says what happens; the answer is True."""
 
     def __init__(self, detail: RotationDetail) -> None:
-        super().__init__()
+        name = detail.row.name
+        super().__init__(name, f"Emergency: renew both of {name}", yes="Renew both now", no="Leave it")
         self._detail = detail
-        self._typed_name = Line()
-        self._field = Field("Type its name to confirm", self._typed_name)
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog", can_focus=False) as box:
-            box.border_title = Content(f"Emergency: renew both of {one_line(self._detail.row.name)}")
-            yield Static(plain("\n".join(effects(self._detail))), classes="dialog--text")
-            yield self._field
-            with Horizontal(classes="dialog--buttons"):
-                yield Push("Renew both now", "renew")
-                yield Push("Leave it", "leave")
+    def about(self) -> ComposeResult:
+        yield Static(plain("\n".join(effects(self._detail))), classes="dialog--text")
 
-    def on_mount(self) -> None:
-        self._typed_name.focus()
-
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        self._field.error = ""
-
-    @on(Input.Submitted)
-    @on(Button.Pressed, "#renew")
-    def _confirmed(self) -> None:
-        if self._typed_name.value.strip() != self._detail.row.name:
-            self._field.error = f"type exactly: {self._detail.row.name}"
-            self._typed_name.focus()
-            return
-        self.dismiss(True)
-
-    @on(Button.Pressed, "#leave")
-    def action_cancel(self) -> None:
-        self.dismiss(False)
+    def answer(self) -> bool:
+        return True
 
 
 def effects(detail: RotationDetail) -> list[str]:

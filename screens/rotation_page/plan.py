@@ -10,8 +10,9 @@ from textual.content import Content
 
 from screens import look
 from screens.look import MUTED, STYLES
-from screens.reading import BLANK, Passage, ReadingScreen
+from screens.reading import BLANK, ReadingScreen
 from screens.text import one_line, plain, visible
+from screens.widgets.passages import Passage
 
 if TYPE_CHECKING:
     from app.operations.plan import Plan, PlannedStep

@@ -186,6 +186,8 @@ class LineTable(ScrollView, Generic[RowT], can_focus=True):
         self.refresh()
         if self.cursor_key != under_cursor:
             self._tell()
+        if bool(before) != bool(self._keys):
+            self.refresh_bindings()
 
     def redraw(self) -> None:
         """Draw the lines again that read differently by now."""

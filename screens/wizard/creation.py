@@ -20,7 +20,7 @@ from screens.look import MUTED, STYLES, glyphs
 from screens.progress import step_line
 from screens.text import one_line, plain
 from screens.troubles import told
-from screens.widgets.rows import Rows
+from screens.widgets.rows import rows
 from screens.wizard.draft import KIND
 from screens.wizard.review import Check
 
@@ -130,14 +130,14 @@ class CreationView(Vertical):
             ("Programs read", f"{' and '.join(rotation.secrets_mapping.values())} in {place}"),
             ("Next rotation", following),
         ]
-        await self.mount(Rows(((plain(a, STYLES[MUTED]), plain(one_line(b))) for a, b in lines if b), labels=18))
+        await self.mount(rows(((plain(a, STYLES[MUTED]), plain(one_line(b))) for a, b in lines if b), labels=18))
 
     async def _tell_failure(self, failure: Explanation) -> None:
         self._lead.update(plain(f"{glyphs().failed} Not set up.", STYLES[look.BAD]))
         works = "Everything that was published before. No secret was written."
         remedy = failure.remedy or "Go back and change what does not fit, or try again."
         lines = [("What happened", failure.message), ("What still works", works), ("What to do", remedy)]
-        await self.mount(Rows(((plain(a, STYLES[MUTED]), plain(b)) for a, b in lines), labels=18))
+        await self.mount(rows(((plain(a, STYLES[MUTED]), plain(b)) for a, b in lines), labels=18))
 
 
 def _who(steps: Mapping[str, Progress]) -> str:

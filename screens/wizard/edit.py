@@ -21,7 +21,7 @@ from screens.text import one_line, plain
 from screens.widgets.controls import CopyBlock
 from screens.widgets.field import Field
 from screens.widgets.question import Question
-from screens.widgets.rows import Rows
+from screens.widgets.rows import rows
 from screens.wizard import steps
 from screens.wizard.asking import REVIEW, TITLES, Problems, Stage
 from screens.wizard.draft import Draft, mistakes
@@ -105,7 +105,7 @@ class EditScreen(WizardScreen):
                 text = Content.assemble(
                     one_line(self._draft.text(widget.key)), (f"  {why}" if why else "", STYLES[MUTED])
                 )
-                yield Rows([(plain(f" {widget.label}", STYLES[MUTED]), text)], labels=27)
+                yield rows([(plain(f" {widget.label}", STYLES[MUTED]), text)], labels=27)
             elif widget.id != steps.NEW_CONNECTION:
                 yield widget
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +73,7 @@ class Facts:
 async def learn(service: Service) -> Facts:
     projects = await service.secrets.projects()
     return Facts(
-        types=tuple(service.catalog.rotation_types()),
+        types=tuple(await asyncio.to_thread(service.catalog.rotation_types)),  # the first time, it loads them
         connections=tuple(await service.connections.views()),
         projects=tuple(projects),
         environments={slug: tuple(await service.secrets.environments(slug)) for slug, _ in projects},

@@ -20,7 +20,7 @@ from screens import guarding, look
 from screens.look import MUTED, STYLES, glyphs
 from screens.text import one_line, plain
 from screens.widgets.controls import CopyBlock, Push
-from screens.widgets.rows import Rows
+from screens.widgets.rows import rows
 from screens.wizard import clock
 from screens.wizard.draft import GUARD, GUARD_HOURS, ROTATE_AT, Draft, command_of, differs
 from screens.wizard.facts import Facts
@@ -66,7 +66,7 @@ class Section(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Heading(f"{self._at} {self._title}", f"{self._at} changes it")
-        yield Rows(_labelled(self._lines))
+        yield rows(_labelled(self._lines))
 
     def action_change(self) -> None:
         self.post_message(self.Chosen(self._at))
@@ -164,13 +164,13 @@ class PreflightView(Vertical, can_focus=True):
             )
             lines.append((plain(f"  {mark.glyph}", mark.style), text))
             if check.remedy:
-                yield _found(Rows(lines, labels=4))
+                yield _found(rows(lines, labels=4))
                 lines = []
                 yield _found(
                     CopyBlock(check.remedy, help="This mends it. Enter or c sends it to your terminal's clipboard.")
                 )
         if lines:
-            yield _found(Rows(lines, labels=4))
+            yield _found(rows(lines, labels=4))
         if found.checks and found.checks[0].result != "failed" and found.failed and self._preparable:
             help_text = "The SQL that creates both users: to copy, or to run through the connection."
             yield _found(Push(f"SQL that creates them{glyphs().ellipsis}", PREPARE_HERE, help=help_text))
@@ -203,11 +203,11 @@ def told(facts: Facts, kind: RotationType, draft: Draft) -> tuple[list[tuple[str
 
 def what_happens(outlook: Outlook) -> Widget:
     with_numbers = [(plain(f"  {n}."), plain(text)) for n, text in enumerate(outlook.effects, 1)]
-    return Vertical(Heading("What happens"), Rows(with_numbers, labels=5), classes="section")
+    return Vertical(Heading("What happens"), rows(with_numbers, labels=5), classes="section")
 
 
 def when(outlook: Outlook, facts: Facts) -> Widget:
-    return Vertical(Heading("When"), Rows(_labelled(_when(outlook, facts))), classes="section")
+    return Vertical(Heading("When"), rows(_labelled(_when(outlook, facts))), classes="section")
 
 
 def _connection(facts: Facts, draft: Draft) -> list[tuple[str, str]]:

@@ -119,7 +119,9 @@ def fill(tx: Tx, items: tuple[Item, ...] = ITEMS) -> None:
 
 def tell(tx: Tx, count: int = 1) -> None:
     """A hook in a chat that no longer exists, and so many rounds of what was to be told to it, ten minutes apart."""
-    hook = Hook(id="hook", name="ops-chat", kind="webhook", shown="https://chat.example.com/in", created_at=NOW)
+    hook = Hook(
+        id="hook", name="ops-chat", kind="webhook", shown="https://chat.example.com", sealed_action=b"", created_at=NOW
+    )
     hooks.add(tx, hook, {"url": "unused", "signing_key": ""})
     gone = "HTTP 410 Gone: this address is no longer in use"
     for number in reversed(range(count)):
