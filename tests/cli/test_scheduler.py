@@ -158,7 +158,7 @@ def test_lines_for_the_journal_are_json_with_priorities_where_asked(
     assert json.loads(line)["message"] == 'two\nlines\u2028 "é"'
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=few(["postgresql", "sqlite"]))
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, pg: Database, connected: Ground) -> Ground:
     """Something to rotate, with the store on either database."""
     if request.param == "postgresql":

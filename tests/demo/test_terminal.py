@@ -66,7 +66,7 @@ async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None
 
 ENDINGS = [
     pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.soak),
-    pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+    pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.soak),
     pytest.param(signal.SIGKILL, -9, id="SIGKILL", marks=pytest.mark.soak),
 ]
 

@@ -71,6 +71,7 @@ def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: in
     assert eventually(yard.is_clean)
 
 
+@pytest.mark.soak
 def test_nothing_is_left_when_nobody_reads_on(yard: Yard) -> None:
     with yard.start() as process:
         assert process.stdout is not None

@@ -39,6 +39,7 @@ async def test_it_notices_that_a_key_is_gone_too_soon(aws_stage: Stage) -> None:
     await assert_noticed(aws_stage, "deletes the published key", Point(of_keys("scheduled run")), refused)
 
 
+@pytest.mark.soak
 async def test_it_notices_a_client_secret_that_nobody_knows(azure_stage: Stage) -> None:
     died = Point(of_keys("scheduled run"), inside="addPassword", answered=True)
     await assert_noticed(azure_stage, "forgets what it may have sent", died, "has a client secret that nobody knows")

@@ -34,6 +34,7 @@ from tests.cli.ground import make_due as make_due_in_store
 from tests.faults.story import KINDS, assert_whole, job_of, leases_run_out, make_due, message_of, runs_for
 from tests.rotation.conftest import Clock, Ground
 from tests.rotation.model import World
+from tests.variants import few
 
 Fault = Literal["disk I/O error", "disk full", "answer lost"]
 FAULTS: list[Fault] = ["disk I/O error", "disk full", "answer lost"]
@@ -110,7 +111,7 @@ async def run_loop(service: Service) -> str:
     return " ".join(said)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", few(KINDS))
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_disk_that_fails_once_delays_a_rotation_and_harms_nothing(
     ground: Ground, service: Service, world: World, clock: Clock, fault: Fault, kind: str

@@ -51,7 +51,7 @@ class Shared:
     timed: str
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=few(["sqlite", "postgresql"]))
 def stage(
     request: pytest.FixtureRequest, ready: Path, pg: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shared]:

@@ -31,7 +31,7 @@ POINTS = [
     "publish.uncommitted",
     "publish.recorded",
 ]
-TWICE = {"guard.called", "issue.called", "publish.before"}
+TWICE = {"issue.called"}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EACH = [
     pytest.param(

@@ -18,6 +18,9 @@ from providers.postgres_errors import withhold
 from providers.postgres_statement import DEFAULT_STATEMENT
 from tests.conftest import Database
 from tests.providers.conftest import candidate, parameters, rotate, superuser_of
+from tests.variants import few
+
+ROLES = few(["ordinary", "superuser"])
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def talkative(pg_version: str) -> Iterator[PrivateServer]:
 
 
 @pytest.mark.pg_versions
-@pytest.mark.parametrize("role", ["superuser", "ordinary"])
+@pytest.mark.parametrize("role", ROLES)
 async def test_the_password_never_shows_in_the_servers_log(talkative: PrivateServer, role: str) -> None:
     with talkative.connect() as superuser:
         superuser.execute("CREATE ROLE app LOGIN")
@@ -71,7 +74,7 @@ async def test_the_password_never_shows_in_the_servers_log(talkative: PrivateSer
 
 
 @pytest.mark.pg_versions
-@pytest.mark.parametrize("role", ["superuser", "ordinary"])
+@pytest.mark.parametrize("role", ROLES)
 async def test_a_superuser_hides_even_a_password_that_has_to_be_sent(talkative: PrivateServer, role: str) -> None:
     """That the ordinary role's shows up proves that the log would tell."""
     with talkative.connect() as superuser:

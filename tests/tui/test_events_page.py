@@ -12,6 +12,7 @@ from store import events
 from store.database import Tx
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, set_up, until, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,7 +41,7 @@ async def told(walk: Walk, text: str) -> None:
     await until(lambda: any(text in toast.message for toast in walk.app._notifications), text)
 
 
-@pytest.mark.parametrize("size", [(60, 20), *SIZES])
+@pytest.mark.parametrize("size", few([*SIZES, (60, 20)]))
 async def test_it_tells_who_did_what_and_opens_the_rotation(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     async with walking(size) as walk:

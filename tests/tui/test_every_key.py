@@ -37,7 +37,7 @@ async def reach(walk: Walk, page: str) -> None:
     await walk.reaches(page)
 
 
-@pytest.mark.parametrize("page", few(list(PAGES), keep=2))
+@pytest.mark.parametrize("page", few(list(PAGES)))
 async def test_it_does_something(page: str) -> None:
     """Those that move about may find nowhere to go; but none does harm."""
     async with stocked(stock.fill) as walk:

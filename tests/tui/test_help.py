@@ -16,6 +16,7 @@ import screens
 from app.tui import KeyturnApp
 from tests.conftest import Database
 from tests.tui.ground import Walk, set_up, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -57,7 +58,7 @@ async def read_all(walk: Walk) -> str:
     return shown
 
 
-@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+@pytest.mark.parametrize("size", few([(60, 20), (120, 40)]))
 async def test_every_page_explains_itself_and_its_keys(pg: Database, size: tuple[int, int]) -> None:
     await set_up(pg, "billing")
     async with walking(size) as walk:

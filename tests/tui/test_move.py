@@ -7,6 +7,7 @@ import pytest
 from app.views import Place
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, connect, open_here, rotate_users, row_of, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -30,7 +31,7 @@ async def set_up(pg: Database) -> str:
     return rotation_id
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_it_tells_what_becomes_of_the_secrets_and_what_is_in_the_way(pg: Database, size: tuple[int, int]) -> None:
     rotation_id = await set_up(pg)
     async with open_here() as service:

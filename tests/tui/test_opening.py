@@ -15,6 +15,7 @@ from app.tui import KeyturnApp
 from store.database import Store
 from store.errors import StoreUnavailable
 from tests.tui.ground import settings_here, until, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -63,7 +64,7 @@ CASES: list[tuple[Callable[[Path], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+@pytest.mark.parametrize("size", few([(80, 24), (40, 10)]))
 @pytest.mark.parametrize(("spoil", "word"), CASES, ids=[case[0].__name__ for case in CASES])
 def test_it_says_what_happened_and_leaves_with_one(
     home: Path, spoil: Callable[[Path], None], word: str, size: tuple[int, int]

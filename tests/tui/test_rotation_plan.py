@@ -12,6 +12,7 @@ from app.errors import RotationFailed
 from app.views import Place
 from tests.conftest import Database
 from tests.tui.ground import SIZES, Walk, open_here, row_of, set_up, walking
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 PLACE = Place("default", "prod", "/")
@@ -29,7 +30,7 @@ async def passwords(rotation_id: str) -> list[str]:
     return [each["password"] for each in found.generated_credentials]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_the_plan_is_read_and_left(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     before = await row_of(rotation_id)
@@ -75,7 +76,7 @@ async def test_an_emergency_that_is_not_finished_is_told_and_goes_on(pg: Databas
     assert not set(former) & set(await passwords(rotation_id))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES))
 async def test_an_emergency_asks_for_the_name_acts_and_reports(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
     first, second = pg.role_name("billing1"), pg.role_name("billing2")
