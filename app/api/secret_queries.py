@@ -66,6 +66,7 @@ _ABOUT = {
     "include_imports": "Read and ignored: no folder imports another.",
     "includeImports": "Read and ignored: no folder imports another.",
 }
+NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 LISTED = tuple(name for name in _ABOUT if name not in ("version", "path"))
 NAMED = tuple(name for name in _ABOUT if name not in ("recursive", "tagSlugs", "path"))
 FOLDERS = ("projectId", "workspaceId", "environment", "path", "recursive")
