@@ -17,6 +17,7 @@ OF_CLIENT = (20, 60.0)
 OF_ADDRESS = (100, 60.0)
 """So many tries at once, and again after so many seconds, little by little."""
 _REMEMBERED = 10_000
+_ROUNDING = 1e-6
 
 
 class Throttle:
@@ -43,4 +44,4 @@ class Throttle:
     def _wait(self, key: Hashable, now: float, most: int, seconds: float) -> float:
         """Seconds until one more is allowed."""
         each = seconds / most
-        return max(0.0, self._full_at.get(key, now) - now - (seconds - each))
+        return max(0.0, self._full_at.get(key, now) - now - (seconds - each) - _ROUNDING)

@@ -1,0 +1,140 @@
+"""Who may what, and what another project's identity finds out: nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.errors import InvalidInput
+from app.operations.identities import MANAGE, READ, READ_CREDENTIALS, RIGHTS, ROTATE, NewIdentity, path_matches
+from store import projects
+from store.database import Tx
+from store.tables import Environment, Folder, Project
+from tests.api.ground import CONNECTIONS, ROTATIONS, Api, create, opened
+from tests.cli.ground import Ground
+
+ONE, RIGHT = f"{ROTATIONS}/{{id}}", "lacks the right {!r}"
+CALLS: list[tuple[str, str, str, Any]] = [
+    ("GET", "/api/v2/secret-rotations?projectId=default", READ, None),
+    ("GET", f"{ROTATIONS}?projectId=default", READ, None),
+    ("GET", ONE, READ, None),
+    ("GET", f"{ROTATIONS}/rotation-name/my-pg-rotation?projectId=default&environment=dev&secretPath=/", READ, None),
+    ("GET", f"{ONE}/generated-credentials", READ_CREDENTIALS, None),
+    ("POST", f"{ONE}/check-credentials", READ_CREDENTIALS, None),
+    ("POST", f"{ONE}/rotate-secrets", ROTATE, None),
+    ("POST", ROTATIONS, MANAGE, {}),
+    ("PATCH", ONE, MANAGE, {"rotationInterval": 7}),
+    ("POST", f"{ONE}/move", MANAGE, {"destinationEnvironment": "prod", "destinationSecretPath": "/"}),
+    ("DELETE", ONE, MANAGE, None),
+    ("GET", "/api/v1/app-connections", READ, None),
+    ("GET", f"{CONNECTIONS}", READ, None),
+    ("GET", f"{CONNECTIONS}/available", READ, None),
+    ("GET", f"{CONNECTIONS}/connection-name/my-pg-connection", READ, None),
+    ("GET", f"{CONNECTIONS}/{{connection}}", READ, None),
+    ("POST", CONNECTIONS, MANAGE, {}),
+    ("PATCH", f"{CONNECTIONS}/{{connection}}", MANAGE, {"name": "other"}),
+    ("DELETE", f"{CONNECTIONS}/{{connection}}", MANAGE, None),
+]
+
+
+def another_project(tx: Tx) -> None:
+    tx.session.add(Project(id="p2", slug="other", name="Other", created_at=projects.list_projects(tx)[0].created_at))
+    tx.session.flush()
+    tx.session.add(Environment(id="e2", project_id="p2", slug="dev", name="Development", position=0))
+    tx.session.flush()
+    tx.session.add(Folder(id="f2", environment_id="e2", path="/"))
+
+
+async def test_a_missing_right_is_named_and_another_project_has_nothing(connected: Ground) -> None:
+    async with opened() as api:
+        created = await create(await api.caller(), connected)
+        api.service.store.write(another_project)
+        ids = {"id": created["id"], "connection": created["connectionId"]}
+        for right in RIGHTS:
+            others = await api.caller(f"no-{right}", *(r for r in RIGHTS if r != right))
+            for method, path, needed, body in CALLS:
+                if needed == right:
+                    said = await others(method, path.format_map(ids), body, expect=403)
+                    assert RIGHT.format(right) in said["message"]
+
+        stranger = await api.caller("stranger", project="other")
+        absent = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+        for method, path, _, body in CALLS:
+            if "{id}" in path:
+                there = await stranger(method, path.format_map(ids), body, expect=404)
+                nowhere = await stranger(method, path.format_map({"id": absent}), body, expect=404)
+                assert there["message"].replace(ids["id"], "") == nowhere["message"].replace(absent, "")
+        known = await stranger("GET", "/api/v2/secret-rotations?projectId=default", expect=404)
+        unknown = await stranger("GET", "/api/v2/secret-rotations?projectId=nowhere", expect=404)
+        assert known["message"].replace("default", "") == unknown["message"].replace("nowhere", "")
+        assert await stranger("GET", f"{ROTATIONS}?projectId=other") == {"secretRotations": []}
+        # It may use a connection that serves all projects, but not change one that this one uses.
+        path = f"{CONNECTIONS}/{ids['connection']}"
+        assert "is used" in (await stranger("PATCH", path, {"name": "x"}, expect=403))["message"]
+        assert "is used" in (await stranger("DELETE", path, expect=403))["message"]
+
+
+async def test_places_that_are_not_its_own_are_forbidden_and_not_listed(connected: Ground) -> None:
+    async with opened() as api:
+        created = await create(await api.caller(), connected)
+        ci = await api.caller("elsewhere", environments=("dev", "staging"), paths=("/db/**",))
+        path = f"{ROTATIONS}/{created['id']}"
+        assert "at dev /" in (await ci("GET", path, expect=403))["message"]
+        assert await ci("GET", f"{ROTATIONS}?projectId=default") == {"secretRotations": []}
+        where = {"projectId": "default", "environment": "prod", "secretPath": "/nowhere"}
+        forbidden = await ci("GET", f"{ROTATIONS}/rotation-name/x", expect=403, **where)
+        assert "at prod /nowhere" in forbidden["message"]  # whether there is such a place is not told
+        where = {"projectId": "default", "environment": "dev", "secretPath": "/db/nowhere"}
+        await ci("GET", f"{ROTATIONS}/rotation-name/x", expect=404, **where)
+        body = {**connected.rotation_body, "name": "other", "connectionId": created["connectionId"]}
+        assert "at dev /" in (await ci("POST", ROTATIONS, body, expect=403))["message"]
+        assert "is used" in (await ci("DELETE", f"{CONNECTIONS}/{created['connectionId']}", expect=403))["message"]
+
+        root = await api.caller("root", paths=("/",))
+        for move in ({"environment": "dev", "secretPath": "/db"}, {"secretPath": "/db"}):
+            assert "at dev /db" in (await root("PATCH", path, move, expect=403))["message"]
+        move = {"destinationEnvironment": "dev", "destinationSecretPath": "/db"}
+        assert "at dev /db" in (await root("POST", f"{path}/move", move, expect=403))["message"]
+        assert (await root("GET", path))["secretRotation"]["folder"]["path"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        ("/", ["/"], ["/db", "/db/eu"]),
+        ("/**", ["/", "/db", "/db/eu"], []),
+        ("/db", ["/db"], ["/", "/db/eu", "/dbx"]),
+        ("/db/**", ["/db", "/db/eu", "/db/eu/west"], ["/", "/dbx", "/eu/db"]),
+        ("/*", ["/db"], ["/", "/db/eu"]),
+        ("/*/eu", ["/db/eu"], ["/eu", "/db/eu/west", "/db/x/eu"]),
+        ("/d.b", ["/d.b"], ["/dxb"]),
+    ],
+)
+def test_paths(pattern: str, inside: list[str], outside: list[str]) -> None:
+    assert [path for path in inside if not path_matches(pattern, path)] == []
+    assert [path for path in outside if path_matches(pattern, path)] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fields"),
+    [
+        ({"name": "Not a slug"}, {"name"}),
+        ({"name": "x" * 65, "allowed": ["fly"], "environments": ["mars"]}, {"name", "allow", "environments"}),
+        ({"paths": [], "allowed": []}, {"paths", "allow"}),
+        ({"paths": ["db", "/a//b", "/../x y", "/**/a", ""]}, {"paths"}),
+    ],
+)
+async def test_a_wrong_identity_is_refused_with_every_reason(
+    api: Api, wanted: dict[str, Any], fields: set[str]
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await api.service.identities.create(NewIdentity(**{"name": "ci", "project": "default", **wanted}))
+    assert {problem.field for problem in refused.value.problems} == fields
+    assert await api.service.identities.list() == []
+
+
+async def test_a_name_is_given_once(api: Api) -> None:
+    await api.identity("ci")
+    with pytest.raises(InvalidInput, match="exists already"):
+        await api.identity("ci")
