@@ -16,6 +16,9 @@ from app.api.gate import Gate
 from app.operations.identities import RIGHTS, Credited, NewIdentity
 from app.service import Service, open_service
 from app.settings import load_settings
+from store import projects
+from store.database import Tx
+from store.tables import Environment, Folder, Project
 from tests.cli.ground import Ground
 
 LOGIN = "/api/v1/auth/universal-auth/login"
@@ -85,6 +88,15 @@ async def create(who: Caller, ground: Ground, **changes: Any) -> dict[str, Any]:
     answer = await who("POST", ROTATIONS, {**ground.rotation_body, **changes})
     document: dict[str, Any] = answer["secretRotation"]
     return document
+
+
+def add_project(tx: Tx) -> None:
+    """The project "other", with one environment."""
+    tx.session.add(Project(id="p2", slug="other", name="Other", created_at=projects.list_projects(tx)[0].created_at))
+    tx.session.flush()
+    tx.session.add(Environment(id="e2", project_id="p2", slug="dev", name="Development", position=0))
+    tx.session.flush()
+    tx.session.add(Folder(id="f2", environment_id="e2", path="/"))
 
 
 @contextlib.asynccontextmanager

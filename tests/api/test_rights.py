@@ -8,10 +8,7 @@ import pytest
 
 from app.errors import InvalidInput
 from app.operations.identities import MANAGE, READ, READ_CREDENTIALS, RIGHTS, ROTATE, NewIdentity, path_matches
-from store import projects
-from store.database import Tx
-from store.tables import Environment, Folder, Project
-from tests.api.ground import CONNECTIONS, ROTATIONS, Api, create, opened
+from tests.api.ground import CONNECTIONS, ROTATIONS, Api, add_project, create, opened
 from tests.cli.ground import Ground
 
 ONE, RIGHT = f"{ROTATIONS}/{{id}}", "lacks the right {!r}"
@@ -38,18 +35,10 @@ CALLS: list[tuple[str, str, str, Any]] = [
 ]
 
 
-def another_project(tx: Tx) -> None:
-    tx.session.add(Project(id="p2", slug="other", name="Other", created_at=projects.list_projects(tx)[0].created_at))
-    tx.session.flush()
-    tx.session.add(Environment(id="e2", project_id="p2", slug="dev", name="Development", position=0))
-    tx.session.flush()
-    tx.session.add(Folder(id="f2", environment_id="e2", path="/"))
-
-
 async def test_a_missing_right_is_named_and_another_project_has_nothing(connected: Ground) -> None:
     async with opened() as api:
         created = await create(await api.caller(), connected)
-        api.service.store.write(another_project)
+        api.service.store.write(add_project)
         ids = {"id": created["id"], "connection": created["connectionId"]}
         for right in RIGHTS:
             others = await api.caller(f"no-{right}", *(r for r in RIGHTS if r != right))
