@@ -243,6 +243,9 @@ class KeyturnApp(App[int]):
         from screens.endings import tell_endings
 
         tell_endings(self, self.desk)
+        from screens.ahead import load_ahead
+
+        load_ahead(self, self.desk)
         self.desk.open(background_loop=self._background_loop)
         for complaint in self._complaints:
             self.notify(complaint, severity="warning", timeout=20)
