@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # What the shell may say to a store of one's own, which the demo must not find.
 _FOREIGN = ("KEYTURN_", "CREDENTIALS_DIRECTORY")
+_OF_THE_TERMINAL = ("KEYTURN_ASCII", "KEYTURN_NO_MOUSE")
 # What it may say to the SDKs: the stand-ins are all that they may talk to.
 _FOREIGN_CLOUDS = ("AWS_", "AZURE_")
 _NO_CLOUDS = {
@@ -151,5 +152,5 @@ def _have(packages: tuple[str, ...]) -> bool:
 
 def _environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     """What the terminal UI may know of the terminal, and nothing of another store or key."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
+    kept = {k: v for k, v in environ.items() if k in _OF_THE_TERMINAL or not k.startswith(_FOREIGN)}
     return {**kept, "KEYTURN_HOME": str(home)}

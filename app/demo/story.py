@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import logs
@@ -37,11 +37,14 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run_demo() -> int:
-    """Play it and return the exit code. Raises KeyturnError, for a failed login or a mismatch too."""
+def run_demo(environ: Mapping[str, str]) -> int:
+    """Play it and return the exit code. Raises KeyturnError, for a failed login or a mismatch too.
+
+    `environ`: how the terminal UI looks, and whether it takes the mouse.
+    """
     try:
         if terminal_problem() is None:
-            return _in_terminal()
+            return _in_terminal(environ)
         with stage() as built, logs.kept(built.settings.log_file, logs.Lines()):
             return asyncio.run(_until_signalled(walk(built, say)))
     except KeyboardInterrupt:
@@ -58,12 +61,12 @@ def run_demo() -> int:
         return EXIT_FAILED
 
 
-def _in_terminal() -> int:
+def _in_terminal(environ: Mapping[str, str]) -> int:
     from app.demo.load import Clients
     from app.tui import run_tui
 
     say("Starting PostgreSQL and stand-ins for AWS and Entra; nothing stays behind.")
-    with stage() as built:
+    with stage(environ) as built:
         asyncio.run(_prepared(built))
         with Clients(built, cache_seconds=_CACHED_SECONDS) as clients:
             code = run_tui(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from store import leases
+from store import leases, rotations
+from store.database import Tx
 from tests.cli.ground import Ground, done, keyturn, on_terminal, with_service, without_secrets
 from tests.cli.test_output import RFC3339
 
@@ -312,10 +313,8 @@ def test_the_actor_of_an_event_is_the_user_of_the_command(connected: Ground, mon
 def test_an_unknown_type_of_a_stored_rotation_is_no_defect(connected: Ground) -> None:
     document = connected.create()
 
-    def change(tx: object) -> None:
-        from store import rotations
-
-        rotations.update_fields(tx, document["id"], type="from-another-distribution")  # type: ignore[arg-type]
+    def change(tx: Tx) -> None:
+        rotations.update_fields(tx, document["id"], type="from-another-distribution")
 
     with_service(lambda service: service.store.write(change))
     assert done("rotations", "list").lines[0][4] == "from-another-distribution"

@@ -14,6 +14,7 @@ from tests.demo.conftest import KEYTURN, Yard, all_gone, descendants
 from tests.terminal import Terminal
 from tests.test_private_server import eventually
 
+MOUSE_ON = b"\x1b[?1000h"
 TYPES = ("postgres-credentials", "aws-iam-user-secret", "azure-client-secret")
 BODIES = {
     "shop-db": {"parameters": {"username1": "app_user_1", "username2": "app_user_2"}},
@@ -46,7 +47,7 @@ async def create_rotations(home: Path) -> None:
 
 
 async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None:
-    with Terminal([str(KEYTURN), "demo"], yard.environ) as terminal:
+    with Terminal([str(KEYTURN), "--no-mouse", "demo"], yard.environ) as terminal:
         terminal.wait_for("its clients wait for a rotation (n)")
         terminal.wait_for("No rotations yet")
         family = descendants(terminal.pid)
@@ -60,6 +61,7 @@ async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None
         terminal.send(b"q")
         assert terminal.wait() == 0
         assert terminal.shows("The demo and all it made are gone.", " ok; 0 failed.")
+    assert MOUSE_ON not in b"".join(chunk for _, chunk in terminal.chunks)
     assert all_gone(family)
     assert eventually(yard.is_clean)
 
@@ -78,5 +80,6 @@ def test_nothing_is_left_of_one_that_is_ended(number: signal.Signals, status: in
         family = descendants(terminal.pid)
         terminal.signal(number)
         assert terminal.wait() == status
+    assert MOUSE_ON in b"".join(chunk for _, chunk in terminal.chunks)
     assert all_gone(family)
     assert eventually(yard.is_clean)

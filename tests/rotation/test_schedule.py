@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -113,20 +114,18 @@ def test_upcoming_runs_are_an_interval_apart() -> None:
     assert upcoming(first, 30, 3) == [first, first + timedelta(days=30), first + timedelta(days=60)]
 
 
-def situation(**changes: object) -> Situation:
-    usual: dict[str, object] = {
-        "now": at("2026-03-01T12:00"),
-        "transient": True,
-        "closed": True,
-        "scheduled": True,
-        "creating": False,
-        "committed": False,
-        "failures": 0,
-        "auto_rotation": True,
-        "next_rotation_at": at("2026-03-01T12:00"),
-        "time_of_day": NOON,
-    }
-    return Situation(**{**usual, **changes})  # type: ignore[arg-type]
+USUAL = Situation(
+    now=at("2026-03-01T12:00"),
+    transient=True,
+    closed=True,
+    scheduled=True,
+    creating=False,
+    committed=False,
+    failures=0,
+    auto_rotation=True,
+    next_rotation_at=at("2026-03-01T12:00"),
+    time_of_day=NOON,
+)
 
 
 def earliest(a: float, b: float) -> float:
@@ -134,13 +133,13 @@ def earliest(a: float, b: float) -> float:
 
 
 def test_a_transient_failure_of_a_scheduled_run_backs_off_and_stays_due() -> None:
-    decided = verdict(situation(), earliest)
+    decided = verdict(USUAL, earliest)
     assert decided.due_at == decided.retry_at == at("2026-03-01T12:00:30")
     assert decided.next_rotation_at == at("2026-03-01T12:00")
 
 
 def test_a_permanent_failure_of_a_scheduled_run_waits_for_tomorrow() -> None:
-    decided = verdict(situation(transient=False), earliest)
+    decided = verdict(replace(USUAL, transient=False), earliest)
     assert decided.due_at == decided.next_rotation_at == at("2026-03-02T12:00")
     assert decided.retry_at is None
 
@@ -148,19 +147,19 @@ def test_a_permanent_failure_of_a_scheduled_run_waits_for_tomorrow() -> None:
 @pytest.mark.parametrize("transient", [True, False])
 def test_a_failed_manual_run_that_changed_nothing_changes_no_schedule(transient: bool) -> None:
     later = at("2026-03-20T12:00")
-    decided = verdict(situation(scheduled=False, transient=transient, next_rotation_at=later), earliest)
+    decided = verdict(replace(USUAL, scheduled=False, transient=transient, next_rotation_at=later), earliest)
     assert (decided.due_at, decided.next_rotation_at) == (later, later)
 
 
 def test_a_manual_run_that_may_have_changed_the_target_is_resumed_by_the_loop() -> None:
-    open_one = situation(scheduled=False, closed=False, auto_rotation=False, next_rotation_at=None)
+    open_one = replace(USUAL, scheduled=False, closed=False, auto_rotation=False, next_rotation_at=None)
     decided = verdict(open_one, earliest)
     assert decided.due_at == at("2026-03-01T12:00:30")
     assert decided.next_rotation_at is None
 
 
 def test_what_never_runs_by_itself_does_not_after_a_failure_either() -> None:
-    paused = situation(scheduled=False, transient=False, auto_rotation=False, next_rotation_at=None)
+    paused = replace(USUAL, scheduled=False, transient=False, auto_rotation=False, next_rotation_at=None)
     decided = verdict(paused, earliest)
     assert decided.due_at is None
     assert "not tried again by itself" in outlook(paused, decided)
@@ -168,10 +167,12 @@ def test_what_never_runs_by_itself_does_not_after_a_failure_either() -> None:
 
 @pytest.mark.parametrize("creating", [True, False])
 def test_what_people_asked_for_once_is_finished_by_the_loop(creating: bool) -> None:
-    begun = situation(scheduled=False, creating=creating, committed=True, auto_rotation=False, next_rotation_at=None)
+    begun = replace(
+        USUAL, scheduled=False, creating=creating, committed=True, auto_rotation=False, next_rotation_at=None
+    )
     assert verdict(begun, earliest).due_at == at("2026-03-01T12:00:30")
 
 
 def test_a_creation_that_was_refused_is_tried_again_tomorrow() -> None:
-    refused = situation(transient=False, scheduled=False, creating=True, committed=True, next_rotation_at=None)
+    refused = replace(USUAL, transient=False, scheduled=False, creating=True, committed=True, next_rotation_at=None)
     assert verdict(refused, earliest).due_at == at("2026-03-02T12:00")

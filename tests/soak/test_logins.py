@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,11 @@ def test_nor_does_a_login_with_keys(stand: Stand, service: Service, tmp_path: Pa
         asyncio.run(scratch.remove())
 
 
+def _all_came(loop: Mortal, service: Service, rotation_ids: Sequence[str], times: int) -> bool:
+    loop.tend()
+    return all(at_rest(service, it) and publications(service, it) >= times for it in rotation_ids)
+
+
 def live_through(crowd: Crowd, service: Service, folder: Path, figures: Figures, *, rounds: int, logins: int) -> None:
     """Rotate, by the loop and by hand, while loops and commands die, until both numbers are reached."""
     luck, found, clients = random.Random(7), crowd.rotations, crowd.clients
@@ -151,19 +157,18 @@ def live_through(crowd: Crowd, service: Service, folder: Path, figures: Figures,
         stack.enter_context(running(clients))
         for number in itertools.count(1):
             crowd.turn.number = number
-            until(lambda: _all_used(clients, number), "a client does not log in", within=PATIENCE)  # noqa: B023
+            until(partial(_all_used, clients, number), "a client does not log in", within=PATIENCE)
             by_hand = luck.choice(found) if number % 4 == 0 else None
             if by_hand is not None:
                 _rotate_by_hand(by_hand, luck)
             for rotation_id in found:
                 if rotation_id != by_hand or not _came(service, loop, rotation_id, number):
                     due[rotation_id].append(make_due(service, rotation_id))
-
-            def all_came() -> bool:
-                loop.tend()
-                return all(at_rest(service, it) and publications(service, it) >= number + 1 for it in found)  # noqa: B023
-
-            until(all_came, "a rotation is not brought to its end", within=PATIENCE)
+            until(
+                partial(_all_came, loop, service, found, number + 1),
+                "a rotation is not brought to its end",
+                within=PATIENCE,
+            )
             assert {publications(service, it) for it in found} == {number + 1}, "something was published twice"
             if number >= rounds and sum(client.logins for client in clients) >= logins:
                 break

@@ -7,12 +7,13 @@ import socket
 import sqlite3
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from app.demo.server import PrivateServer
 from store import connections, drafts, events, rotations
@@ -208,10 +209,13 @@ def test_no_server_at_all(opener: Opener) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"password": SECRET}, "password authentication failed"), ({"database": "nowhere"}, "does not exist")],
+    [
+        (methodcaller("set", password=SECRET), "password authentication failed"),
+        (methodcaller("set", database="nowhere"), "does not exist"),
+    ],
 )
-def test_a_server_that_refuses(pg: Database, opener: Opener, change: dict[str, str], reason: str) -> None:
-    url = make_url(postgresql_url(pg)).set(**change)  # type: ignore[arg-type]
+def test_a_server_that_refuses(pg: Database, opener: Opener, change: Callable[[URL], URL], reason: str) -> None:
+    url = change(make_url(postgresql_url(pg)))
     with pytest.raises(StoreUnavailable, match=reason) as caught:
         opener(url.render_as_string(hide_password=False))
     assert SECRET not in caught.value.message + caught.value.remedy

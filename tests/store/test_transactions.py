@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlmodel import col
 
 from store import connections, projects, rotations
@@ -227,7 +227,7 @@ def test_the_database_tells_the_time(store: Store) -> None:
 
 def test_the_time_can_be_stored_and_compared(store: Store) -> None:
     store.write(lambda tx: add_rotation(tx))
-    store.write(lambda tx: tx.session.execute(Rotation.__table__.update().values(lease_until=db_epoch() + 60)))  # type: ignore[attr-defined]
+    store.write(lambda tx: tx.session.execute(update(Rotation).values(lease_until=db_epoch() + 60)))
 
     def leased(tx: Tx) -> list[str]:
         return list(tx.session.scalars(select(col(Rotation.id)).where(col(Rotation.lease_until) > db_epoch())))

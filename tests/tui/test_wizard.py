@@ -293,13 +293,18 @@ def _sent(walk: Walk) -> dict[str, object]:
     return body
 
 
+async def send_the_next_block(walk: Walk, part: str) -> None:
+    """To the clipboard, where this part of it arrives."""
+    await press(walk, "tab")
+    while not isinstance(walk.focused(), CopyBlock):
+        await press(walk, "tab")
+    await press(walk, "c")
+    await until(lambda: part in walk.app.clipboard, lambda: walk.app.clipboard)
+
+
 async def test_a_statement_or_the_command_can_be_sent_to_the_terminals_clipboard(pg: Database) -> None:
     async with at_step(pg, REVIEW) as walk:
         await walk.sees("checks passed")
-        for part in ('GRANT "app_shared" TO', "keyturn rotations create postgres-credentials"):
-            await press(walk, "tab")
-            while not isinstance(walk.focused(), CopyBlock):
-                await press(walk, "tab")
-            await press(walk, "c")
-            await until(lambda: part in walk.app.clipboard, lambda: walk.app.clipboard)  # noqa: B023
+        await send_the_next_block(walk, 'GRANT "app_shared" TO')
+        await send_the_next_block(walk, "keyturn rotations create postgres-credentials")
         await walk.sees("Sent to your terminal's clipboard")
