@@ -1,0 +1,159 @@
+"""What somebody may send who is mistaken, or means harm: a clear answer, and nothing changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api import bodies
+from tests.api.ground import CONNECTIONS, LOGIN, ROTATIONS, Api, assert_documented
+
+MOVE = f"{ROTATIONS}/3c90c3cc-0d44-4b50-8888-8dd25736052a/move"
+ROUTES = [LOGIN, CONNECTIONS, ROTATIONS, "/api/v3/secrets/raw/A"]
+
+
+async def posted(api: Api, path: str, content: bytes, caller: Any) -> httpx.Response:
+    headers = {"content-type": "application/json", **caller.client.headers}
+    answer = await api.stranger.post(path, content=content, headers=headers)
+    assert_documented(answer)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "said"),
+    [
+        (b"", 400, "empty"),
+        (b"{", 400, "not JSON"),
+        (b'"text"', 422, "JSON object"),
+        (b"[1]", 422, "JSON object"),
+        (b'{"name": "\xff"}', 400, "not UTF-8"),
+        (b'{"name": "\\ud800"}', 400, "no valid Unicode"),
+        (b'{"\\udfff": 1}', 400, "no valid Unicode"),
+        (b'{"a": NaN}', 400, "NaN"),
+        (b'{"a": -Infinity}', 400, "Infinity"),
+        (b'{"a": 1e999}', 400, "too large"),
+        (b'{"a": ' + b"9" * 5000 + b"}", 400, "digits"),
+        (b'{"a": 1, "a": 2}', 400, "twice"),
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400, "nested too deeply"),
+        (b'{"name": "' + b"x" * bodies.LARGEST + b'"}', 413, "too large"),
+    ],
+)
+async def test_a_body_that_is_no_object_says_why(api: Api, content: bytes, status: int, said: str) -> None:
+    ci = await api.caller()
+    for path in ROUTES:
+        answer = await posted(api, path, content, ci)
+        assert (answer.status_code, said in answer.json()["message"]) == (status, True), (path, answer.text)
+    assert (await ci("GET", CONNECTIONS))["appConnections"] == []
+
+
+async def test_fifty_megabytes_are_read_to_their_end_and_refused(api: Api) -> None:
+    ci = await api.caller()
+    sent = 0
+
+    async def chunks() -> Any:
+        nonlocal sent
+        for _ in range(50):
+            sent += 1024 * 1024
+            yield b" " * (1024 * 1024)
+
+    answer = await api.stranger.post(CONNECTIONS, content=chunks(), headers=ci.client.headers)
+    assert answer.status_code == 413
+    assert_documented(answer)
+    assert sent == 50 * 1024 * 1024
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    monkeypatch.setattr(bodies, "PATIENCE", 0.0)
+    ci = await api.caller()
+
+    async def nothing() -> Any:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    answer = await api.stranger.post(CONNECTIONS, content=nothing(), headers=ci.client.headers)
+    assert answer.status_code == 408
+    assert_documented(answer)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../etc", "/a/../../b", "//", "a b", "/a\\b", "/%2e%2e/x", "/a\0b", "/" + "x" * 600, "/ä", "..", "/\r\nX: y"],
+)
+async def test_a_path_that_is_none_is_refused(api: Api, path: str) -> None:
+    ci = await api.caller()
+    query = {"projectId": "default", "environment": "dev", "secretPath": path}
+    answer = await ci.client.get(f"{ROTATIONS}/rotation-name/x", params=query)
+    assert answer.status_code == (404 if path == "//" else 422), answer.text
+    body = {"name": "x", "projectId": "default", "environment": "dev", "secretPath": path, "rotationInterval": 1}
+    refused = await ci("POST", ROTATIONS, {**body, "parameters": {}, "secretsMapping": {}}, expect=422)
+    assert path == "//" or "secretPath" in refused["message"]
+
+
+@pytest.mark.parametrize(
+    "nasty", ["x\0y", "x\r\nSet-Cookie: a=b", "'; DROP TABLE rotation; --", "%00", "ä" * 5000, "{}", "[b]"]
+)
+async def test_nasty_names_are_not_found_and_break_nothing(api: Api, nasty: str) -> None:
+    from urllib.parse import quote
+
+    ci = await api.caller()
+    name = quote(nasty, safe="")
+    for path in (
+        f"{ROTATIONS}/{name}",
+        f"{CONNECTIONS}/{name}",
+        f"{CONNECTIONS}/connection-name/{name}",
+        f"{ROTATIONS}?projectId={name}",
+        f"{ROTATIONS}/rotation-name/{name}?projectId=default&environment=dev&secretPath=/",
+        f"/api/v2/secret-rotations/{name}?projectId=default",
+        f"/api/v1/app-connections/{name}",
+    ):
+        answer = await ci.client.get(path)
+        assert answer.status_code in (404, 422), (path, answer.text)
+        assert_documented(answer)
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("", 404), ("true", 404), ("True", 404), ("FALSE", 404), ("maybe", 422), ("true ", 422)]
+)
+async def test_flags_are_words_of_any_case_and_empty_is_false(api: Api, value: str, status: int) -> None:
+    ci = await api.caller()
+    path = f"{ROTATIONS}/3c90c3cc-0d44-4b50-8888-8dd25736052a"
+    said = await ci("DELETE", path, expect=status, deleteSecrets=value)
+    assert status == 404 or "deleteSecrets" in said["message"]
+
+
+async def test_numbers_may_come_as_text_and_unknown_keys_are_ignored(api: Api) -> None:
+    ci = await api.caller()
+    body = {
+        "name": " My-Name ",
+        "projectId": "default",
+        "environment": "dev",
+        "secretPath": "/db/",
+        "rotationInterval": "30",
+        "rotateAtUtc": {"hours": "1", "minutes": 2.0},
+        "parameters": {"username1": 5},
+        "secretsMapping": {"username": "a:b", "password": True},
+        "connectionId": 7,
+        "App": "postgres",
+    }
+    said = await ci("POST", ROTATIONS, body, expect=422)
+    fields = {detail["field"] for detail in said["details"]}
+    assert fields == {
+        "connectionId",
+        "parameters.username1",
+        "parameters.username2",
+        "secretsMapping.username",
+        "secretsMapping.password",
+    }
+
+
+async def test_methods_that_there_are_not(api: Api) -> None:
+    ci = await api.caller()
+    for method in ("PUT", "OPTIONS", "TRACE", "PROPFIND", "HEAD"):
+        answer = await ci.client.request(method, MOVE)
+        assert answer.status_code == 404
