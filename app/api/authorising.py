@@ -24,10 +24,19 @@ _LONGEST_TOKEN = 256
 
 @dataclass(frozen=True)
 class Caller:
-    """`service` acts in this identity's name."""
+    """`asked` is the service that was asked, which acts in nobody's name: for reading alone."""
 
     bearer: Bearer
-    service: Service = field(repr=False)
+    asked: Service = field(repr=False)
+
+    @property
+    def actor(self) -> str:
+        return f"{ACTOR}:{self.bearer.name}"
+
+    @property
+    def service(self) -> Service:
+        """It acts in this identity's name."""
+        return self.asked.acting_as(self.actor)
 
     def require(self, right: str) -> None:
         """Raises Forbidden."""
@@ -71,7 +80,7 @@ async def caller(request: Request) -> Caller:
     bearer = await service.identities.bearer(token)
     request.state.caller = bearer.name
     _refuse_nul(request)
-    return Caller(bearer, service.acting_as(f"{ACTOR}:{bearer.name}"))
+    return Caller(bearer, service)
 
 
 CallerOf = Annotated[Caller, Depends(caller)]
@@ -79,6 +88,8 @@ CallerOf = Annotated[Caller, Depends(caller)]
 
 def _refuse_nul(request: Request) -> None:
     """No store can look for a text that holds one."""
+    if b"%00" not in request.scope["query_string"] and "\0" not in request.scope["path"]:
+        return
     named = {**request.path_params, **request.query_params}
     if wrong := [name for name, value in named.items() if "\0" in str(value)]:
         raise InvalidInput([Problem(name, "must not contain the character NUL") for name in wrong])

@@ -9,6 +9,9 @@ from store import events
 from store.database import Store
 from store.events import Line
 
+_CROWD, _GATHERING = 8, 0.003
+"""While so many come at once, each transaction waits so many seconds for more of them."""
+
 
 @dataclass
 class Reads:
@@ -31,7 +34,11 @@ class Reads:
         await told
 
     async def _write(self) -> None:
+        size = 0
         while self._waiting:
+            if size >= _CROWD:
+                await asyncio.sleep(_GATHERING)
+            size = len(self._waiting)
             batch, self._waiting = self._waiting, []
             lines = [line for line, _ in batch]
             failed = await self._written(lines)
