@@ -31,6 +31,8 @@ from app.settings.model import Declared
 
 _IDLE = 15
 """Seconds that a connection may wait for its next request."""
+_WAITING = 1024
+"""Connections that wait to be accepted."""
 _LAST_WORDS = 5
 """Seconds for answers to reach those who asked, once all are given."""
 
@@ -86,7 +88,7 @@ async def until_stopped(settings: Settings, declared: Declared, where: Place) ->
 async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.Lines, where: Place) -> int:
     """The same, with the loop that rotates what is due."""
 
-    def beside(service: Service, stopping: asyncio.Event) -> contextlib.AbstractAsyncContextManager[None]:
+    def beside(service: Service, stopping: asyncio.Event) -> contextlib.AbstractAsyncContextManager[object]:
         return answering(service, where, stopping, declared.park_seconds)
 
     return await session.until_stopped(settings, declared, {}, lines, beside)
@@ -95,8 +97,8 @@ async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.L
 @contextlib.asynccontextmanager
 async def answering(
     service: Service, where: Place, stopping: asyncio.Event, park_seconds: float
-) -> AsyncIterator[None]:
-    """Answer as long as the block lasts; as soon as `stopping` is set, what is new is refused.
+) -> AsyncIterator[Address]:
+    """Answer as long as the block lasts, at the address that it gets; as soon as `stopping` is set, refuse what is new.
 
     At the end what runs has `park_seconds` to finish, then it is parked. Raises KeyturnError for an unusable address.
     """
@@ -105,13 +107,13 @@ async def answering(
     config = _config(application, where)
     _allow_connections()
     with _listening(where) as listener:
-        port = listener.getsockname()[1]
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         closing = asyncio.create_task(_close(application, stopping))
-        tell("listening", address=Address(where.address.host, port), tls=where.certificate is not None)
+        reached = Address(where.address.host, listener.getsockname()[1])
+        tell("listening", address=reached, tls=where.certificate is not None)
         try:
-            yield
+            yield reached
         finally:
             closing.cancel()
             if not await application.drain(park_seconds):
@@ -146,6 +148,7 @@ def _config(application: Any, where: Place) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_LAST_WORDS,
+        backlog=_WAITING,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ssl_certfile=where.certificate,
         ssl_keyfile=where.key,
@@ -174,6 +177,7 @@ def _listening(where: Place) -> Iterator[socket.socket]:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(_WAITING)
         except OSError as error:
             raise _unusable(where, error) from None
         yield listener

@@ -25,7 +25,7 @@ from store import users
 from store.errors import StoreError
 
 ACTOR = "scheduler"
-Beside = Callable[[Service, asyncio.Event], contextlib.AbstractAsyncContextManager[None]]
+Beside = Callable[[Service, asyncio.Event], contextlib.AbstractAsyncContextManager[object]]
 """What goes on beside the loop; it is told when a signal came, and ended after the loop."""
 
 
