@@ -47,7 +47,7 @@ def _told(args: Namespace, view: DeliveryView, what: str) -> int:
     if args.json:
         output.json_line({"delivery": output.view_json(view)})
     else:
-        output.note(output.clean(f"Delivery {view.id} ({view.event} of {view.rotation} to {view.hook}) {what}."))
+        output.line(output.clean(f"Delivery {view.id} ({view.event} of {view.rotation} to {view.hook}) {what}."))
     return 0
 
 

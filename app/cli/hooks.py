@@ -96,7 +96,7 @@ def remove(args: Namespace) -> int:
             output.json_line({"hook": output.view_json(view)})
         else:
             left = f" {view.waiting} deliveries were not made." if view.waiting else ""
-            output.note(output.clean(f"{view.name} is removed.{left}"))
+            output.line(output.clean(f"{view.name} is removed.{left}"))
         return 0
 
     return use(work)

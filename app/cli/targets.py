@@ -63,7 +63,7 @@ def remove(args: Namespace) -> int:
         if args.json:
             output.json_line({"target": output.view_json(view)})
         else:
-            output.note(f"{view.name} is removed. {view.file} stays as it is.")
+            output.line(output.clean(f"{view.name} is removed. {view.file} stays as it is."))
         return 0
 
     return use(work)

@@ -119,7 +119,7 @@ def backups(tx: Tx, now: datetime) -> list[Check]:
     newest = health.newest_event(tx, ACTION)
     remedy = "keyturn backup FILE, every day and after every new rotation; keep the key apart from it."
     if newest is None:
-        return [Check("backup", WARNING, "none was ever made with keyturn backup", remedy)]
+        return [Check("backup", WARNING, "the history knows of none made with keyturn backup", remedy)]
     days = (now - newest).days
     text = f"the newest one is of {newest:%Y-%m-%d %H:%M} UTC"
     return [Check("backup", PASSED, text) if days < STALE_DAYS else Check("backup", WARNING, text, remedy)]

@@ -67,7 +67,7 @@ def test_without_a_store_it_says_so_and_makes_none(home: Path) -> None:
 
 def test_all_is_well_and_stays_as_it_was(connected: Ground, ready: Path) -> None:
     connected.create()
-    assert examined(code=0)["backup"][:2] == ("warning", "none was ever made with keyturn backup")
+    assert examined(code=0)["backup"][:2] == ("warning", "the history knows of none made with keyturn backup")
     done("backup", str(ready.parent / "backup.db"))
     before = content(ready)
     found = examined(code=0)
