@@ -61,7 +61,7 @@ class Caller:
     client: httpx.AsyncClient
     credited: Credited = field(repr=False)
 
-    async def __call__(self, method: str, path: str, body: Any = None, *, expect: int = 200, **query: str) -> Any:
+    async def __call__(self, method: str, path: str, body: Any = None, /, *, expect: int = 200, **query: str) -> Any:
         """The JSON of the answer, whose status must be the expected one."""
         content: dict[str, Any] = {} if body is None else {"json": body}
         answer = await self.client.request(method, path, params=query or None, **content)

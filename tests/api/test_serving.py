@@ -60,10 +60,10 @@ async def standing(
     api: Api | None = None, stopping: asyncio.Event | None = None, *, park_seconds: float = DEADLINE
 ) -> AsyncIterator[Standing]:
     async with contextlib.AsyncExitStack() as stack:
-        api = api or await stack.enter_async_context(opened())
+        stage: Api = api if api is not None else await stack.enter_async_context(opened())
         ending = await stack.enter_async_context(contextlib.AsyncExitStack())
-        answering = serving.answering(api.service, HERE, stopping or asyncio.Event(), park_seconds)
-        yield Standing(api, await stack.enter_async_context(answering), ending)
+        answering = serving.answering(stage.service, HERE, stopping or asyncio.Event(), park_seconds)
+        yield Standing(stage, await stack.enter_async_context(answering), ending)
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
