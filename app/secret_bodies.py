@@ -13,12 +13,13 @@ from app.contract import PATH_MAX, Body, FolderPath, Whole, known_part, secret_n
 from app.errors import InvalidInput
 from providers.base import Problem
 
-B = TypeVar("B", bound="SecretDetails")
+B = TypeVar("B", bound=Body)
 
 VALUE_MAX = 64 * 1024
 """Bytes; a program's environment takes no variable of 128 KiB."""
 COMMENT_MAX = 1024
 METADATA_MAX = 50
+SEVERAL_MAX = 500
 HIDDEN = "<hidden-by-keyturn>"
 """What stands in the place of a value that was not asked for."""
 
@@ -84,6 +85,18 @@ class UpdateSecret(SecretDetails):
     new_secret_name: Name | None = None
 
 
+class CreateNamed(CreateSecret):
+    """One of the `secrets` in the body of `POST /api/v3/secrets/batch/raw`."""
+
+    secret_key: Name
+
+
+class CreateSeveral(Body):
+    """All of them, or none."""
+
+    secrets: list[CreateNamed] = Field(min_length=1, max_length=SEVERAL_MAX)
+
+
 class SecretPlace(Body):
     """Where a secret is to be written: the path makes a folder, so it must be one."""
 
@@ -143,6 +156,11 @@ def parse_place(path: str, name: str) -> SecretPlace:
 def parse_create(data: Any) -> CreateSecret:
     """Raises InvalidInput with every problem at once."""
     return _parsed(CreateSecret, data)
+
+
+def parse_several(data: Any) -> list[CreateNamed]:
+    """Raises InvalidInput with every problem at once."""
+    return _parsed(CreateSeveral, data).secrets
 
 
 def parse_update(data: Any) -> UpdateSecret:

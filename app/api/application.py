@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import __version__
-from app.api import connections, errors, login, rotations, secrets
+from app.api import connections, errors, folders, login, rotations, secrets
 from app.api.gate import Gate
 from app.api.throttle import Throttle
 from app.errors import KeyturnError
@@ -48,7 +48,7 @@ def make_api(service: Service) -> FastAPI:
     api.state.throttle = Throttle(time.monotonic)
     api.state.reads = Reads(service.store)
     # As include_router does, but found in a tenth of the time. What is asked for most stands first.
-    for subject in (secrets, login, connections, rotations):
+    for subject in (secrets, login, connections, rotations, folders):
         api.router.routes.extend(subject.router.routes)
     api.add_api_route("/api/status", _status, summary="Whether the server answers", tags=["status"])
     for kind in (HTTPException, RequestValidationError, KeyturnError, StoreError, TargetError, UnknownType, Exception):

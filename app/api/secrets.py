@@ -22,7 +22,7 @@ from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
 from app.operations.identities import MANAGE, READ
 from app.operations.reads import Reads
 from app.operations.secret_documents import no_such_id
-from app.secret_bodies import CreateSecret, SecretReply, SecretsReply, UpdateSecret
+from app.secret_bodies import CreateSecret, CreateSeveral, SecretReply, SecretsReply, UpdateSecret
 from app.views import Place
 from store.events import Line
 from store.served_secrets import Served
@@ -54,6 +54,10 @@ class SecretPlaceBody(Body):
 
 
 class CreateBody(CreateSecret, SecretPlaceBody):
+    pass
+
+
+class SeveralBody(CreateSeveral, SecretPlaceBody):
     pass
 
 
@@ -123,6 +127,29 @@ async def get(request: Request) -> Response:
     wanted = _wanted(who, READ, request.query_params)
     row = await who.asked.secrets.documents.named(wanted.place, request.path_params["name"], wanted.version)
     return await _answered(request, who, wanted, [row], "get-secret")
+
+
+@router.post(
+    "/api/v4/secrets/batch",
+    response_model=SecretsReply,
+    responses=WRITING,
+    openapi_extra=body_of(SeveralBody),
+    summary="Create plain secrets: all of them, or none",
+)
+@router.post(
+    "/api/v3/secrets/batch/raw",
+    response_model=SecretsReply,
+    responses=WRITING,
+    openapi_extra=body_of(SeveralBody),
+    summary="Create plain secrets: all of them, or none",
+)
+async def create_several(who: CallerOf, data: JsonBody) -> Response:
+    body = checked_body(data)
+    place = _wanted(who, MANAGE, body).place
+    written = await who.service.secrets.create_several(place, body)
+    documents = who.asked.secrets.documents
+    found = [documents.document(await documents.named(place, one.name)) for one in written]
+    return _json(SecretsReply(secrets=found))
 
 
 @_both("POST", "/{name:path}", SecretReply, WRITING, openapi_extra=body_of(CreateBody), summary="Create a plain secret")

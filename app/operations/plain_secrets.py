@@ -7,7 +7,15 @@ from typing import Any
 
 from app.errors import InUse, NotFound
 from app.operations.context import Context, environment_by, folder_by
-from app.secret_bodies import CreateSecret, UpdateSecret, details_of, parse_create, parse_place, parse_update
+from app.secret_bodies import (
+    CreateSecret,
+    UpdateSecret,
+    details_of,
+    parse_create,
+    parse_place,
+    parse_several,
+    parse_update,
+)
 from app.views import Place
 from store import events, plain_secrets, projects, rotations
 from store.database import Tx
@@ -33,6 +41,22 @@ async def create(context: Context, place: Place, name: str, data: Any) -> Writte
         if plain_secrets.find(tx, folder_id, valid) is not None:
             raise plain_secrets.taken(valid)
         return _created(context, tx, folder_id, valid, body, there)
+
+    return await context.store.awrite(work)
+
+
+async def create_several(context: Context, place: Place, data: Any) -> list[Written]:
+    """All of them, or none. Raises as `create` does."""
+    bodies = parse_several(data)
+    there = _parsed(place, bodies[0].secret_key)[0]
+
+    def work(tx: Tx) -> list[Written]:
+        folder_id, written = _folder(context, tx, there), []
+        for body in bodies:
+            if plain_secrets.find(tx, folder_id, body.secret_key) is not None:
+                raise plain_secrets.taken(body.secret_key)
+            written.append(_created(context, tx, folder_id, body.secret_key, body, there))
+        return written
 
     return await context.store.awrite(work)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.errors import NotFound
 from app.operations.context import Context, environment_by
@@ -12,6 +14,17 @@ from app.views import Place
 from store import projects, served_secrets
 from store.database import Tx
 from store.served_secrets import Served
+from store.tables import Environment, Project
+
+
+@dataclass(frozen=True)
+class FolderThere:
+    """`created_at`: when its project was."""
+
+    id: str
+    path: str
+    environment_id: str
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -52,24 +65,18 @@ class SecretDocuments:
             raise no_such_id(secret_id)
         return found[0]
 
-    async def folders(self, place: Place, *, recursive: bool = False) -> list[tuple[str, str]]:
-        """(id, path) of those directly inside, or of all below; one that only holds others has no id of its own."""
+    async def folders(self, place: Place, *, recursive: bool = False) -> list[FolderThere]:
+        """Those directly inside, or all below, by path; those too that only hold others."""
         place = _normal(place)
+        inside = f"{place.path.rstrip('/')}/"
 
-        def look(tx: Tx) -> list[tuple[str, str]]:
-            environment_id = _look_for(tx, place)
-            inside = f"{place.path.rstrip('/')}/"
-            known = {f.path: f.id for f in projects.list_folders(tx, environment_id) if f.path.startswith(inside)}
-            known.pop("/", None)
-            between = {
-                "/".join(parts[:depth])
-                for parts in (path.split("/") for path in known)
-                for depth in range(2, len(parts) + 1)
-            }
-            below = sorted(path for path in between if path.startswith(inside))
+        def look(tx: Tx) -> list[FolderThere]:
+            project, environment = _look_for(tx, place)
+            known = {folder.path: folder.id for folder in projects.list_folders(tx, environment.id)}
+            below = {above for path in known for above in _with_those_above(path) if above.startswith(inside)} - {"/"}
             return [
-                (known.get(path, f"{environment_id}:{path}"), path)
-                for path in below
+                FolderThere(known.get(path) or _id_of(environment, path), path, environment.id, project.created_at)
+                for path in sorted(below)
                 if recursive or "/" not in path[len(inside) :]
             ]
 
@@ -111,14 +118,24 @@ def _normal(place: Place) -> Place:
     return replace(place, path="/" + place.path.strip("/"))
 
 
-def _look_for(tx: Tx, place: Place) -> str:
-    """The environment's id. What holds a folder is one, too. Raises NotFound for a place that is not there."""
-    _, environment = environment_by(tx, place.project, place.environment)
-    inside = f"{place.path.rstrip('/')}/"
+def _look_for(tx: Tx, place: Place) -> tuple[Project, Environment]:
+    """What holds a folder is one, too. Raises NotFound for a place that is not there."""
+    project, environment = environment_by(tx, place.project, place.environment)
     paths = [folder.path for folder in projects.list_folders(tx, environment.id)]
-    if place.path != "/" and not any(path == place.path or path.startswith(inside) for path in paths):
+    if place.path != "/" and not any(place.path in _with_those_above(path) for path in paths):
         raise NotFound(f"There is no folder {place.path} in {place.project}/{place.environment}.")
-    return environment.id
+    return project, environment
+
+
+def _with_those_above(path: str) -> list[str]:
+    """ "/a/b": "/a" and "/a/b"."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(2, len(parts) + 1)]
+
+
+def _id_of(environment: Environment, path: str) -> str:
+    """The same whenever it is asked for; none is kept of a folder that only holds others."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{environment.id}{path}"))
 
 
 def _no_version(place: Place, name: str, version: int) -> NotFound:

@@ -105,6 +105,10 @@ class Secrets:
         """Raises InvalidInput, Conflict."""
         return await plain_secrets.create(self.context, place, name, data)
 
+    async def create_several(self, place: Place, data: Any) -> list[Written]:
+        """All of them, or none. Raises InvalidInput, Conflict."""
+        return await plain_secrets.create_several(self.context, place, data)
+
     async def update(self, place: Place, name: str, data: Any) -> Written:
         """Raises InvalidInput, Conflict for the new name, InUse for a mapped one."""
         return await plain_secrets.update(self.context, place, name, data)

@@ -1,0 +1,57 @@
+"""Folders, as documented: a list of those that there are. They come into being with what is put into them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from app.api.authorising import CallerOf
+from app.api.documenting import READING
+from app.api.secret_queries import FOLDERS, asked, documented
+from app.contract import Body, UtcTime
+from app.operations.identities import READ
+
+router = APIRouter(tags=["folders"], responses=READING)
+_LISTED = {"parameters": documented(FOLDERS)}
+
+
+class Folder(Body):
+    """Times are those of its project: of a folder none are kept."""
+
+    id: str
+    name: str
+    path: str
+    env_id: str
+    parent_id: str | None = None
+    version: int = 1
+    is_reserved: bool = False
+    created_at: UtcTime
+    updated_at: UtcTime
+
+
+class FoldersReply(Body):
+    folders: list[Folder]
+
+
+@router.get("/api/v2/folders", response_model=FoldersReply, openapi_extra=_LISTED, summary="The folders in a folder")
+@router.get("/api/v1/folders", response_model=FoldersReply, openapi_extra=_LISTED, summary="The folders in a folder")
+async def list_all(request: Request, who: CallerOf) -> FoldersReply:
+    who.require(READ)
+    wanted = asked(request.query_params)
+    wanted.project_id = who.require_project(wanted.project_id)
+    who.require_place(READ, wanted.environment, wanted.secret_path)
+    found = await who.asked.secrets.documents.folders(wanted.place, recursive=wanted.recursive)
+    return FoldersReply(
+        folders=[
+            Folder(
+                id=folder.id,
+                name=folder.path.rpartition("/")[2],
+                path=folder.path,
+                env_id=folder.environment_id,
+                created_at=folder.created_at,
+                updated_at=folder.created_at,
+            )
+            for folder in found
+            if who.bearer.reaches(wanted.environment, folder.path)
+        ]
+    )
