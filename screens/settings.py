@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding, BindingType
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button
 
@@ -48,7 +51,12 @@ class SettingsScreen(FormScreen[None]):
         self._chosen, self._choose = chosen, choose
         self.about = f"What you choose holds at once on all pages, and is kept in {path}."
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
+        self._start()
+
+    @work
+    async def _start(self) -> None:
+        """After the screen is there: Textual would style and arrange each field three times before the first frame."""
         await self.replace(self._fields())
         self.say(self.about)
         self.focus_first()
@@ -65,9 +73,11 @@ class SettingsScreen(FormScreen[None]):
         yield _one_of(
             "Times", "times", _TIMES_WORDS, chosen.times, "How moments are written in lists. Details tell both."
         )
+        zone = Line(chosen.zone, placeholder="local, UTC or e.g. Europe/Berlin")
+        zone.suggester = _Zones()
         yield Field(
             "Time zone",
-            Line(chosen.zone, placeholder="local, UTC or e.g. Europe/Berlin", suggestions=(LOCAL, UTC_ZONE, *_zones())),
+            zone,
             key="zone",
             help="local, UTC, or a name such as Europe/Berlin. The schedule itself is kept in UTC.",
         )
@@ -139,7 +149,17 @@ def _wrong(text: str) -> str:
     return ""
 
 
-def _zones() -> list[str]:
+class _Zones(Suggester):
+    """All there are, looked up when the first letter is typed: each is a file. Capitals do not matter."""
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """`value` comes in small letters."""
+        names = await asyncio.to_thread(_zones)
+        return next((name for name in names if name.casefold().startswith(value)), None)
+
+
+@functools.cache
+def _zones() -> tuple[str, ...]:
     from zoneinfo import available_timezones
 
-    return sorted(available_timezones())
+    return (LOCAL, UTC_ZONE, *sorted(available_timezones()))
