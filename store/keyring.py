@@ -17,11 +17,13 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shlex
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,8 @@ from store.errors import KeyUnusable
 from store.sealing import KEY_BYTES, KeyRing
 
 CREDENTIAL_NAME = "keyturn.key"
+_DRAFT_SECONDS = 60.0
+"""For how long a file may be in the making."""
 
 
 class KeyOrigin(enum.StrEnum):
@@ -125,9 +129,19 @@ def changing_key_file(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
+            _remove_drafts(path)
             yield True
     finally:
         os.close(descriptor)
+
+
+def _remove_drafts(path: Path) -> None:
+    """Of those that were killed: they hold keys. Who makes a first key file holds no lock, but is done at once."""
+    ours = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{16}")
+    with contextlib.suppress(OSError):
+        for entry in [entry for entry in os.scandir(path.parent) if ours.fullmatch(entry.name)]:
+            if entry.stat(follow_symlinks=False).st_mtime < time.time() - _DRAFT_SECONDS:
+                path.with_name(entry.name).unlink()
 
 
 def write_key_file(path: Path, ring: KeyRing) -> bool:

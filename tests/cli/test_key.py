@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import stat
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -217,6 +218,16 @@ def test_former_keys_are_dropped_when_nothing_in_the_store_needs_them(filled: Pa
     (filled / "keyturn.db").unlink()
     done("restore", str(tmp_path / "old.db"), "--yes")
     assert content() == before
+
+
+def test_what_a_killed_rotation_left_beside_the_key_goes_with_the_next(filled: Path) -> None:
+    left, making, other = (filled / f".keyturn.key.{end}" for end in ("0123456789abcdef", "fedcba9876543210", "mine"))
+    for path in (left, making, other):
+        path.write_text("keys")
+    for path in (left, other):
+        os.utime(path, (time.time() - 90,) * 2)
+    done("key", "rotate")
+    assert (left.exists(), making.exists(), other.exists()) == (False, True, True)
 
 
 def test_a_key_that_seals_a_value_is_not_dropped(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
