@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import time
 from datetime import UTC, datetime
@@ -12,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app import __version__
 from app.api import connections, errors, folders, login, rotations, secrets
+from app.api.documenting import openapi_of
 from app.api.gate import Gate
 from app.api.throttle import Throttle
 from app.errors import KeyturnError
@@ -25,8 +27,6 @@ from store.errors import StoreError
 
 log = logging.getLogger("keyturn")
 
-_ABOUT = "Rotates credentials without downtime. See docs/http-api.md for identities, rights and errors."
-
 
 def make_application(service: Service) -> Gate:
     """Close the service afterwards."""
@@ -34,16 +34,7 @@ def make_application(service: Service) -> Gate:
 
 
 def make_api(service: Service) -> FastAPI:
-    api = FastAPI(
-        title="Keyturn",
-        version=__version__,
-        description=_ABOUT,
-        openapi_url="/api/docs/json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        separate_input_output_schemas=False,
-    )
+    api = FastAPI(openapi_url=None, redirect_slashes=False)
     api.state.service = service
     api.state.throttle = Throttle(time.monotonic)
     api.state.reads = Reads(service.store)
@@ -51,6 +42,7 @@ def make_api(service: Service) -> FastAPI:
     for subject in (secrets, login, connections, rotations, folders):
         api.router.routes.extend(subject.router.routes)
     api.add_api_route("/api/status", _status, summary="Whether the server answers", tags=["status"])
+    api.add_api_route("/api/docs/json", _document, include_in_schema=False)
     for kind in (HTTPException, RequestValidationError, KeyturnError, StoreError, TargetError, UnknownType, Exception):
         api.add_exception_handler(kind, _in_documented_form)
     return api
@@ -58,6 +50,15 @@ def make_api(service: Service) -> FastAPI:
 
 async def _status() -> dict[str, str]:
     return {"message": "Ok", "date": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+
+
+async def _document(request: Request) -> Response:
+    """Made when somebody asks for it first."""
+    state = request.app.state
+    if not hasattr(state, "document"):
+        document = await asyncio.to_thread(openapi_of, request.app)
+        state.document = json.dumps(document, ensure_ascii=False).encode()
+    return Response(state.document, media_type="application/json")
 
 
 async def _in_documented_form(request: Request, error: Exception) -> Response:

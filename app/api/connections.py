@@ -11,7 +11,7 @@ from app.api.bodies import read_json
 from app.api.documenting import READING, WRITING, body_like
 from app.api.errors import Forbidden
 from app.api.queries import ProjectId, checked_body
-from app.api.schemas import connection_schema
+from app.api.schemas import connection_examples, connection_schema
 from app.contract import AppConnection, Body
 from app.errors import NotFound
 from app.operations.catalog import Catalog
@@ -101,7 +101,7 @@ async def get(app: App, connection_id: Id, who: CallerOf) -> One:
     "/{app}",
     response_model=One,
     responses=WRITING,
-    openapi_extra=body_like(connection_schema()),
+    openapi_extra=body_like(connection_schema(), examples=connection_examples()),
     summary="Log in, and keep the connection when that works",
 )
 async def create(app: App, who: CallerOf, data: JsonBody) -> One:

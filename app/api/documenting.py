@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app import __version__
 from app.contract import Body
 
 
@@ -57,11 +60,12 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def body_like(
-    schema: Mapping[str, Any], *, required: bool = True, example: Mapping[str, Any] | None = None
+    schema: Mapping[str, Any], *, required: bool = True, examples: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
+    """`examples`: whole bodies, by what they are for."""
     content: dict[str, Any] = {"schema": dict(schema)}
-    if example is not None:
-        content["example"] = dict(example)
+    if examples:
+        content["examples"] = {name: {"value": value} for name, value in examples.items()}
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
@@ -81,3 +85,21 @@ def _inlined(part: Any, known: Mapping[str, Any]) -> Any:
         rest = {key: value for key, value in part.items() if key != "$ref"}
         return {**_inlined(known[part["$ref"].rpartition("/")[2]], known), **rest}
     return {key: _inlined(value, known) for key, value in part.items()}
+
+
+_ABOUT = "Rotates credentials without downtime. docs/http-api.md tells of identities, rights and errors."
+_PUBLIC = ("/api/status", "/api/v1/auth/")
+
+
+def openapi_of(api: FastAPI) -> dict[str, Any]:
+    """The document. It takes a third of a second."""
+    document = get_openapi(
+        title="Keyturn", version=__version__, description=_ABOUT, routes=api.routes, separate_input_output_schemas=False
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    for path, methods in document["paths"].items():
+        if not path.startswith(_PUBLIC):
+            for operation in methods.values():
+                operation["security"] = [{"bearer": []}]
+    return document

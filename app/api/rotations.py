@@ -11,7 +11,7 @@ from app.api.authorising import Caller, CallerOf
 from app.api.bodies import read_json
 from app.api.documenting import READING, WRITING, body_like, body_of
 from app.api.queries import Flag, ProjectId, checked, checked_body
-from app.api.schemas import rotation_schema
+from app.api.schemas import rotation_examples, rotation_schema
 from app.contract import (
     PATH_MAX,
     SLUG_MAX,
@@ -138,7 +138,7 @@ async def get(kind: Type, rotation_id: Id, who: CallerOf) -> One:
     "/{type}",
     response_model=One,
     responses=WRITING,
-    openapi_extra=body_like(rotation_schema()),
+    openapi_extra=body_like(rotation_schema(), examples=rotation_examples()),
     summary="Create a rotation; its first credentials are published when this answers",
 )
 async def create(kind: Type, who: CallerOf, data: JsonBody) -> One:

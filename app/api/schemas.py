@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.api.documenting import schema_of
 from app.contract import CreateConnection, CreateRotation, UpdateRotation
+from app.forms import fields_of
 from providers.registry import connection_app, connection_app_names, provider, providers
 
 
@@ -36,6 +37,45 @@ def rotation_schema(*, partial: bool = False) -> dict[str, Any]:
         moved = schema_of(CreateRotation)["properties"]
         schema["properties"] |= {name: moved[name] for name in ("environment", "secretPath")}
     return schema
+
+
+def rotation_examples() -> dict[str, Any]:
+    """A body that creates a rotation, for each type."""
+    found = {}
+    for name in providers().found:
+        kind = provider(name)
+        found[name] = {
+            "name": "my-rotation",
+            "projectId": "default",
+            "description": "my database credentials rotation",
+            "connectionId": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+            "environment": "dev",
+            "secretPath": "/",
+            "isAutoRotationEnabled": True,
+            "rotationInterval": 30,
+            "rotateAtUtc": {"hours": 0, "minutes": 0},
+            "parameters": _example(kind.parameters),
+            "secretsMapping": {field.key: field.default for field in fields_of(kind.mapping)},
+        }
+    return found
+
+
+def connection_examples() -> dict[str, Any]:
+    """A body that creates a connection, for each method of each app."""
+    return {
+        f"{name}, {method}": {"name": "my-connection", "method": method, "credentials": _example(model)}
+        for name in connection_app_names()
+        for method, model in connection_app(name).methods.items()
+    }
+
+
+def _example(model: type[BaseModel]) -> dict[str, Any]:
+    """What has to be given, as it may look."""
+    return {
+        info.alias or name: info.examples[0] if info.examples else "..."
+        for name, info in model.model_fields.items()
+        if info.is_required()
+    }
 
 
 def _schemas(models: Iterable[type[BaseModel]]) -> list[dict[str, Any]]:
