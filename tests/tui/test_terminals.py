@@ -9,6 +9,7 @@ import pytest
 from app.preferences import Preferences, wants_mouse
 from tests.tui.ground import settings_here
 from tests.tui.terminal import Tty
+from tests.variants import few
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -52,6 +53,32 @@ def test_every_terminal_can_be_worked_with(kind: str) -> None:
         assert tty.restored
         if ascii_alone:
             assert tty.output.isascii()
+
+
+BACKGROUNDS: dict[str, tuple[Mapping[str, str], bytes]] = {
+    "light, in all colours": ({"COLORTERM": "truecolor", "COLORFGBG": "0;15"}, b"48;2;246;245;241"),
+    "light, in 256 colours": ({"COLORFGBG": "0;default;15", **PLAIN}, b"48;5;231"),
+    "dark, in all colours": ({"COLORTERM": "truecolor", "COLORFGBG": "15;0"}, b"48;2;21;24;28"),
+    "the terminal's own, over SSH": ({"COLORFGBG": "0;15", "SSH_TTY": "/dev/pts/9"}, b";49m"),
+}
+"""The environment, and how the background is asked for."""
+
+
+@pytest.mark.parametrize("kind", few(list(BACKGROUNDS), keep=1))
+def test_the_background_is_what_the_terminal_says_it_is(kind: str) -> None:
+    environ, background = BACKGROUNDS[kind]
+    with Tty(environ={"SSH_TTY": "", "SSH_CLIENT": "", "SSH_CONNECTION": "", **environ}) as tty:
+        tty.sees("No rotations yet.")
+        tty.press("n")
+        tty.sees("What do you want to rotate?")
+        tty.press("escape")
+        tty.sees("No rotations yet.")
+        tty.press("q")
+        assert tty.ends() == 0
+        assert tty.restored
+    assert background in tty.output
+    others = {each for _, each in BACKGROUNDS.values()} - {background}
+    assert not [each for each in others if each in tty.output]
 
 
 MOUSE_ON = b"\x1b[?1003h"
