@@ -82,7 +82,7 @@ class UpdateSecret(SecretDetails):
     """Body of `PATCH /api/v3/secrets/raw/{name}`: what is given replaces, what is left out stays."""
 
     secret_value: Value | None = Field(default=None, repr=False)
-    new_secret_name: Name | None = None
+    new_secret_name: Annotated[Name | None, BeforeValidator(lambda value: value or None)] = None
 
 
 class CreateNamed(CreateSecret):
