@@ -27,6 +27,9 @@ _DEFINED = (
     "signal",
 )
 
+ANY = "SELECT 1 FROM target_file WHERE rotation_id = :rotation LIMIT 1"
+"""To be asked at a glance: whether a rotation has files of its own."""
+
 
 def add(tx: Tx, row: TargetFile) -> TargetFile:
     """Conflict when the name is taken."""

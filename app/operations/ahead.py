@@ -28,6 +28,8 @@ async def write_ahead(context: Context, rotation_id: str) -> None:
     What this process may not write, or is on another machine, is left to the loop there.
     """
     with contextlib.suppress(StoreError):
+        if not await context.store.glance(target_files.ANY, rotation=rotation_id):
+            return  # as with most rotations, found out in microseconds
         rows = await context.store.aread(lambda tx: target_files.of_rotation(tx, rotation_id, _AHEAD))
         mine = [row for row in rows if here(context, row) and os.access(Path(row.file).parent, os.W_OK | os.X_OK)]
         if mine:
