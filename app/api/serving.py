@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -29,6 +30,8 @@ from app.settings import Settings
 from app.settings.address import Address, is_loopback, parse_address
 from app.settings.model import Declared
 
+LOOK_EVERY = 30.0
+"""Seconds between two looks whether the certificate was renewed."""
 _IDLE = 15
 """Seconds that a connection may wait for its next request."""
 _WAITING = 1024
@@ -104,18 +107,23 @@ async def answering(
     """
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     application = make_application(service)
-    config = _config(application, where)
+    read, config = _stamp(where), _config(application, where)
     _allow_connections()
     with _listening(where) as listener:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        closing = asyncio.create_task(_close(application, stopping))
+        serving.add_done_callback(lambda _: stopping.set())  # a server that cannot go on must not look as if it did
+        beside = [
+            asyncio.create_task(_close(application, stopping)),
+            asyncio.create_task(_renew(config.ssl, where, read)),
+        ]
         reached = Address(where.address.host, listener.getsockname()[1])
         tell("listening", address=reached, tls=where.certificate is not None)
         try:
             yield reached
         finally:
-            closing.cancel()
+            for task in beside:
+                task.cancel()
             if not await application.drain(park_seconds):
                 await application.park()
             server.should_exit = True
@@ -133,6 +141,38 @@ class _Server(uvicorn.Server):
 async def _close(application: Any, stopping: asyncio.Event) -> None:
     await stopping.wait()
     application.closed = True
+
+
+async def _renew(context: ssl.SSLContext | None, where: Place, known: list[tuple[int, int, int]]) -> None:
+    """Take up a certificate that was renewed in its file since the stamp that is known.
+
+    Until both files are whole, the former one stays.
+    """
+    if context is None or where.certificate is None or where.key is None:
+        return
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        if (stamp := _stamp(where)) == known:
+            continue
+        try:
+            context.load_cert_chain(where.certificate, where.key, password="")
+        except (OSError, ssl.SSLError) as error:
+            tell(
+                "certificate", level=logging.ERROR, message=f"cannot be renewed: {error.strerror}; the former one stays"
+            )
+        else:
+            tell("certificate", message="renewed")
+        known = stamp
+
+
+def _stamp(where: Place) -> list[tuple[int, int, int]]:
+    """Tells whether the files are still those that were read."""
+    found = []
+    for name in (where.certificate, where.key):
+        with contextlib.suppress(OSError):
+            about = Path(str(name)).stat()
+            found.append((about.st_mtime_ns, about.st_ino, about.st_size))
+    return found
 
 
 def _config(application: Any, where: Place) -> uvicorn.Config:

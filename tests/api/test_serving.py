@@ -214,6 +214,25 @@ async def test_over_tls(ready: Path, tmp_path: Path) -> None:
             await wrong.__aenter__()
 
 
+async def test_a_renewed_certificate_is_taken_up(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "LOOK_EVERY", 0.01)
+    made = make_certificates(tmp_path)
+    where = serving.place("127.0.0.1:0", str(made.leaf), str(made.leaf))
+    async with opened() as api, serving.answering(api.service, where, asyncio.Event(), DEADLINE) as address:
+        made.leaf.write_text("half of it")
+        make_certificates(tmp_path)
+        renewed = ssl.create_default_context(cafile=str(made.ca))
+
+        async def trusted() -> bool:
+            try:
+                async with httpx.AsyncClient(base_url=f"https://{address}", verify=renewed) as client:
+                    return (await client.get("/api/status")).status_code == 200
+            except httpx.ConnectError:
+                return False
+
+        await until(trusted)
+
+
 @pytest.mark.parametrize(
     ("address", "more", "said"),
     [
