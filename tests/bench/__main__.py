@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import frame, rotation, startup
+from tests.bench import frame, http, rotation, startup
 from tests.bench.measure import CannotMeasure, Comparison, busy_with_others, table
 
 _PACKAGES = ("app", "screens", "providers", "store", "tests/bench")
@@ -31,6 +31,7 @@ def main() -> int:
             lambda: startup.compare(environ),
             lambda: frame.compare(environ),
             rotation.compare,
+            http.compare,
         ]
         with busy_with_others() as others:
             for measure in measurements:

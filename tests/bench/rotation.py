@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -27,10 +28,10 @@ async def compare() -> list[Comparison]:
     """Journal, verify and publish included; store on disk, both databases wait for it; admin connections are kept."""
     result = Comparison("one rotation", FLOOR, budget=1.5)
     guarded = Comparison("... with the live-use guard", FLOOR, budget=None)
-    with _server() as server, tempfile.TemporaryDirectory(prefix="keyturn-bench-") as home:
+    with server(USERS) as postgres, tempfile.TemporaryDirectory(prefix="keyturn-bench-") as home:
         service = open_service(load_settings({"KEYTURN_HOME": home}), "bench")
         try:
-            await _connect(service, server)
+            await connect(service, postgres)
             plain = await _by_the_engine(service, USERS[2:4], guard="off")
             looking = await _by_the_engine(service, USERS[4:6], guard="warn")
 
@@ -38,8 +39,8 @@ async def compare() -> list[Comparison]:
                 guarded.ours.append(await looking())
                 return await plain()
 
-            with server.connect() as admin:
-                await result.run(_bare(admin, server), ours, rounds=ROUNDS, warm_up=WARM_UP)
+            with postgres.connect() as admin:
+                await result.run(_bare(admin, postgres), ours, rounds=ROUNDS, warm_up=WARM_UP)
         finally:
             await service.aclose()
     guarded.floor = result.floor
@@ -48,12 +49,13 @@ async def compare() -> list[Comparison]:
 
 
 @contextmanager
-def _server() -> Iterator[PrivateServer]:
-    with PrivateServer(settings={"fsync": "on"}) as server:
-        with server.connect() as admin:
-            for user in USERS:
+def server(users: Iterable[str]) -> Iterator[PrivateServer]:
+    """One that waits for its disk, with these users."""
+    with PrivateServer(settings={"fsync": "on"}) as started:
+        with started.connect() as admin:
+            for user in users:
                 admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(user)))
-        yield server
+        yield started
 
 
 def _bare(admin: psycopg.Connection[TupleRow], server: PrivateServer) -> Sample:
@@ -71,7 +73,7 @@ def _bare(admin: psycopg.Connection[TupleRow], server: PrivateServer) -> Sample:
     return once
 
 
-async def _connect(service: Service, server: PrivateServer) -> None:
+async def connect(service: Service, server: PrivateServer) -> None:
     credentials = {
         "host": server.host,
         "port": server.port,
@@ -85,8 +87,21 @@ async def _connect(service: Service, server: PrivateServer) -> None:
 
 
 async def _by_the_engine(service: Service, users: tuple[str, ...], *, guard: str) -> Sample:
+    rotation = (await service.creation.create("postgres-credentials", body(users, guard=guard))).rotation
+    engine = service.context.engine
+
+    async def once() -> float:
+        with stopwatch() as watch:
+            await engine.rotate(lambda tx: engine.claim_in(tx, rotation.id), "bench")
+        return watch.ms
+
+    return once
+
+
+def body(users: tuple[str, ...], *, guard: str) -> dict[str, Any]:
+    """Of a rotation of these two, by the connection that `connect` makes."""
     first, second = users
-    body = {
+    return {
         "name": first.replace("_", "-"),
         "projectId": "default",
         "connectionId": "bench",
@@ -97,13 +112,3 @@ async def _by_the_engine(service: Service, users: tuple[str, ...], *, guard: str
         "parameters": {"username1": first, "username2": second},
         "secretsMapping": {"username": f"{first}_NAME", "password": f"{first}_PASSWORD"},
     }
-    rotation = (await service.creation.create("postgres-credentials", body)).rotation
-
-    engine = service.context.engine
-
-    async def once() -> float:
-        with stopwatch() as watch:
-            await engine.rotate(lambda tx: engine.claim_in(tx, rotation.id), "bench")
-        return watch.ms
-
-    return once
