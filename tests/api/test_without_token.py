@@ -59,7 +59,7 @@ class Asking:
         self.loop, self.api = loop, api
 
     def __call__(self, method: str, path: str, **more: object) -> tuple[int, dict[str, object]]:
-        answer = self.loop.run_until_complete(self.api.stranger.request(method, path, **more))  # type: ignore[arg-type]
+        answer = self.loop.run_until_complete(self.api.stranger.request(method, f"http://keyturn{path}", **more))  # type: ignore[arg-type]
         return answer.status_code, {key: value for key, value in answer.json().items() if key != "reqId"}
 
 
