@@ -14,6 +14,7 @@ from app.operations.context import Context, connection_by, environment_by
 from app.operations.documents import document_of
 from app.operations.holders import held_elsewhere
 from app.operations.outlook import outlook
+from app.operations.store_check import store_check
 from app.rotation.agenda import CREATE
 from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
@@ -142,12 +143,7 @@ class Creation:
         checks = await request.provider.preflight(target, request.parsed.parameters)
         hidden = list(request.secrets.values())
         clean = [Check(c.title, c.result, redact(c.detail, hidden), redact(c.remedy, hidden)) for c in checks]
-        return [*clean, await self._store_check()]
-
-    async def _store_check(self) -> Check:
-        """Proves by an empty write that what comes back from the target can be kept."""
-        await self.context.store.awrite(lambda tx: None)
-        return Check("Store writable", CheckResult.PASSED, self.context.store.location)
+        return [*clean, await store_check(self.context)]
 
     async def _begin(self, request: _Request) -> Lease:
         """Commit the intent: from here on the loop finishes the creation, whoever dies."""
@@ -248,6 +244,9 @@ def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
         found.problems.append(Problem("connectionId", message))
     elif read.parameters is not None:
         found.problems += kind.check_parameters(read.parameters, connection.settings if connection else {})
+    if connection is not None and found.environment is not None:
+        if connection.project_id not in (None, found.environment.project_id):
+            found.problems.append(Problem("connectionId", f"{connection.name} serves another project"))
     if found.environment is not None and read.given("secretPath"):
         _look_at_place(tx, kind, read, found, found.environment)
     if connection is not None and connection.app == kind.app and read.parameters is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from app.operations.context import Context, place_text, rotation_by
+from app.operations.store_check import store_check
 from app.rotation import guard, schedule
 from app.rotation.agenda import MANUAL, Fill, creating, dropped_slot, fills, former_principal, resumption
 from app.rotation.redact import redact
@@ -120,7 +121,7 @@ class Plans:
         scene = await self.context.store.aread(lambda tx: self._look(tx, ref))
         target = await self.context.targets.get(scene.job.connection, scene.job.connection_secrets)
         uses, sentence = await _uses(scene, target)
-        checks = [*await _checks(scene, target), await self._store_check()]
+        checks = [*await _checks(scene, target), await store_check(self.context)]
         return _plan(scene, uses, sentence, checks)
 
     def _look(self, tx: Tx, ref: str) -> _Scene:
@@ -136,11 +137,6 @@ class Plans:
         resumed = resumption(job, provider)
         later = tuple(fill for fill in left if fill.slot != resumed.slot) if creating(job) else ()
         return _Scene(job, provider, (resumed, *later), place, now, job.open.row.step, hidden)
-
-    async def _store_check(self) -> Check:
-        """Proves by an empty write that what comes back from the target can be kept."""
-        await self.context.store.awrite(lambda tx: None)
-        return Check("Store writable", CheckResult.PASSED, self.context.store.location)
 
 
 async def _checks(scene: _Scene, target: Target) -> list[Check]:

@@ -15,6 +15,7 @@ from tests.variants import few
 @pytest.fixture(autouse=True)
 def _same_everywhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Wherever and whenever it is run: same zone, same palette, same letters."""
+    monkeypatch.setenv("HOME", str(home.parent))
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("LANG", "C.UTF-8")
     for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT", "TEXTUAL_THEME", "COLORTERM", "TERM"):

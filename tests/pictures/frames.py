@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from unittest.mock import patch
 
 from textual.widgets import Input
@@ -16,7 +16,7 @@ from app.tui import KeyturnApp
 from screens.theme import DARK, LIGHT
 from store.database import Tx
 from tests.pictures.stock import NOW
-from tests.tui.ground import SIZES, Walk, settings_here, walking
+from tests.tui.ground import SIZES, Walk, settings_here, until, walking
 
 
 def opened(settings: Settings) -> Service:
@@ -42,16 +42,34 @@ async def stocked(
             yield walk
 
 
-async def portraits(walk: Walk, size: tuple[int, int] | None = None, *, every: bool = True) -> dict[str, str]:
-    """SVG by variant, of the screen as it is. `size`: only this one. Not `every`: each size and each theme once."""
+async def quiet(walk: Walk, group: str) -> None:
+    """Until no work of that group is under way: a list that is filled bit by bit is as it stays."""
+    await until(lambda: not any(w.group == group and not w.is_finished for w in walk.app.workers), f"{group} to end")
+    await walk.pilot.pause()
+
+
+async def portraits(
+    walk: Walk,
+    size: tuple[int, int] | None = None,
+    *,
+    every: bool = True,
+    reopen: Callable[[], Awaitable[None]] | None = None,
+) -> dict[str, str]:
+    """SVG by variant, of the screen as it is. `size`: only this one. Not `every`: each size and each theme once.
+
+    `reopen` opens the screen anew: Textual's own keep the colours that they were opened with.
+    """
     sizes = [size] if size else SIZES
     taken = {}
-    for line in walk.screen.query(Input):
-        line.cursor_blink = False
     for at, (width, height) in enumerate(sizes):
         for theme in (DARK, LIGHT) if every else (DARK, LIGHT)[at : at + 1]:
             walk.app.theme = theme
+            walk.app.refresh_css(animate=False)  # now: Textual does so some time later
             await walk.pilot.resize_terminal(width, height)
+            if reopen is not None:
+                await reopen()
+            for line in walk.screen.query(Input):
+                line.cursor_blink = False
             await walk.pilot.pause()
             variant = f"{width}x{height}-{theme.removeprefix('keyturn-')}"
             taken[variant] = walk.app.export_screenshot(title="Keyturn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +28,16 @@ class Gallery:
     different: list[str] = field(default_factory=list)
     hung: int = 0
 
-    async def hang(self, name: str, walk: Walk, *, size: tuple[int, int] | None = None) -> None:
-        """Take the screen as it is, in every size, or in that one alone, and every theme."""
-        for variant, svg in (await portraits(walk, size, every=self.every)).items():
+    async def hang(
+        self,
+        name: str,
+        walk: Walk,
+        *,
+        size: tuple[int, int] | None = None,
+        reopen: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take the screen as it is, in every size, or in that one alone, and every theme; opened anew for each."""
+        for variant, svg in (await portraits(walk, size, every=self.every, reopen=reopen)).items():
             self._look(f"{name}-{variant}.svg", f"{_FONTS.sub('', svg).rstrip()}\n")
 
     def _look(self, name: str, svg: str) -> None:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from store import connections, deliveries, events, hooks, outbox, projects, rotations, secrets
+from store import connections, events, projects, rotations, secrets
 from store.database import Tx
-from store.tables import Attempt, Delivery, Hook, Rotation
+from store.tables import Attempt, Rotation
 
 NOW = datetime(2026, 11, 21, 3, 12, tzinfo=UTC)
 REFUSED = (
@@ -117,40 +117,6 @@ def fill(tx: Tx, items: tuple[Item, ...] = ITEMS) -> None:
         events.append(tx, **event)
 
 
-def tell(tx: Tx, count: int = 1) -> None:
-    """A hook in a chat that no longer exists, and so many rounds of what was to be told to it, ten minutes apart."""
-    hook = Hook(
-        id="hook", name="ops-chat", kind="webhook", shown="https://chat.example.com", sealed_action=b"", created_at=NOW
-    )
-    hooks.add(tx, hook, {"url": "unused", "signing_key": ""})
-    gone = "HTTP 410 Gone: this address is no longer in use"
-    for number in reversed(range(count)):
-        at = NOW - number * timedelta(minutes=10)
-        for name, event, state, tries, answer in (
-            ("billing", outbox.PUBLISHED, deliveries.DONE, 1, "HTTP 200"),
-            ("deploy-bot", outbox.EXPIRING, deliveries.DROPPED, 2, gone),
-            ("ledger", outbox.FAILED, deliveries.GIVEN_UP, 27, gone),
-            ("checkout", outbox.PUBLISHED, outbox.WAITING, 3, gone),
-        ):
-            told = {"rotation": {"name": name}, "changed": [], "message": f"{name}: {event}", "count": 1}
-            tx.session.add(
-                Delivery(
-                    hook_id=hook.id,
-                    rotation_id="gone",
-                    event=event,
-                    event_id="",
-                    at=at,
-                    facts=told,
-                    state=state,
-                    attempts=tries,
-                    since=at,
-                    due_at=NOW + timedelta(minutes=8),
-                    answer=answer,
-                )
-            )
-    tx.session.flush()
-
-
 def _connect(tx: Tx, name: str, items: tuple[Item, ...], connection_id: str) -> str:
     kind = next(item.kind for item in items if item.connection == name)
     connections.add(
@@ -209,7 +175,7 @@ def _add(tx: Tx, item: Item, folder: str, connection: str, ids: Iterator[str], h
         history.append(_event(rotation, at, f"slot {slot} published"))
     if item.failure:
         at = NOW - timedelta(minutes=6)
-        _attempted(tx, rotation, 0, at, next(ids), failure=item.failure)
+        add_attempt(tx, rotation, 0, at, next(ids), failure=item.failure)
         history.append(_event(rotation, at, item.failure[:1024], result="failed"))
 
 
@@ -229,7 +195,7 @@ def _rotated(tx: Tx, item: Item, rotation: Rotation, slot: int, at: datetime, id
     public, secret = item.kind.fields
     names = {"username": f"app_user_{slot + 1}", "accessKeyId": f"AKIA{slot}KEYTURNEXAMPLE"}
     values = {public: names.get(public, "7b1f3d2c-0000-4000-8000-0000000000dd"), secret: f"example-{slot}-" * 6}
-    attempt = _attempted(tx, rotation, slot, at, next(ids))
+    attempt = add_attempt(tx, rotation, slot, at, next(ids))
     rotations.put_credential(
         tx,
         id=next(ids),
@@ -244,7 +210,8 @@ def _rotated(tx: Tx, item: Item, rotation: Rotation, slot: int, at: datetime, id
     secrets.put_values(tx, rotation.id, values, attempt, at, new_id=lambda: next(ids))
 
 
-def _attempted(tx: Tx, rotation: Rotation, slot: int, at: datetime, attempt_id: str, failure: str = "") -> str:
+def add_attempt(tx: Tx, rotation: Rotation, slot: int, at: datetime, attempt_id: str, failure: str = "") -> str:
+    """One that is done, or with a failure, one that is tried again; its id."""
     times = {"plan": 2.14, "guard": 3.4} if failure else {"plan": 2.14, "issue": 6.02, "verify": 4.71, "publish": 1.88}
     tx.session.add(
         Attempt(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from app.service import Service
 from app.settings import Settings
 from store.errors import WrongKey
-from tests.pictures import stock
+from tests.pictures import happenings, stock
 from tests.pictures.frames import stocked
 from tests.pictures.gallery import Gallery
 
@@ -39,6 +41,16 @@ async def test_no_connections(gallery: Gallery) -> None:
         await walk.reaches("DeliveriesScreen")
         await walk.sees("keyturn hooks add")
         await gallery.hang("deliveries-empty", walk)
+
+
+async def test_deliveries_that_failed(gallery: Gallery) -> None:
+    async with stocked(partial(happenings.tell, count=3)) as walk:
+        await walk.press("5")
+        await walk.reaches("DeliveriesScreen")
+        await walk.sees("3 given up")
+        await walk.press("down")
+        await walk.sees("failed of ledger")
+        await gallery.hang("deliveries", walk)
 
 
 async def test_secrets_and_events(gallery: Gallery) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
+from app.errors import Explanation
 from app.service import Service
 from app.settings import Settings
+from app.views import Progress
+from screens.desk import ROTATE, Work
+from screens.progress import ProgressScreen
+from screens.rotation_page.emergency import report_screen
+from store.database import Tx
 from tests.bench import filling
-from tests.pictures import stock
-from tests.pictures.frames import opened, stocked
+from tests.pictures import happenings, stock
+from tests.pictures.frames import opened, quiet, stocked
 from tests.pictures.gallery import Gallery
 from tests.pictures.stock import LONG
 
@@ -54,10 +62,14 @@ async def test_the_dashboard_and_what_opens_above_it(gallery: Gallery) -> None:
         await walk.press("escape", "question_mark")
         await walk.reaches("HelpScreen")
         await gallery.hang("help", walk)
-        await walk.press("escape", "ctrl+p")
-        await walk.reaches("Palette")
-        await walk.sees("Set up a new rotation")
-        await gallery.hang("palette", walk, size=(80, 24))
+
+        async def open_palette() -> None:
+            await walk.press("escape", "ctrl+p")
+            await walk.reaches("Palette")
+            await walk.sees("Open billing")
+            await quiet(walk, "--textual-command-palette-gather-commands")
+
+        await gallery.hang("palette", walk, reopen=open_palette)
 
 
 async def test_a_healthy_rotation_and_its_questions(gallery: Gallery) -> None:
@@ -85,7 +97,7 @@ async def test_a_healthy_rotation_and_its_questions(gallery: Gallery) -> None:
         await walk.press("escape", "l")
         await walk.reaches("ReadingScreen")
         await walk.sees("Connection refused")
-        await gallery.hang("plan", walk, size=(80, 24))  # below stands where the store is
+        await gallery.hang("plan", walk)
         await walk.press("escape", "e")
         await walk.reaches("EditScreen")
         await walk.sees("billing-db")
@@ -98,6 +110,46 @@ async def test_a_failing_rotation(gallery: Gallery) -> None:
         await walk.reaches("RotationScreen")
         await walk.sees("refuses connections")
         await gallery.hang("rotation-failing", walk)
+
+
+async def test_a_rotation_under_way_and_one_that_fails(gallery: Gallery) -> None:
+    async with stocked(stock.fill) as walk:
+        await walk.sees("ledger")
+        desk = walk.app.desk
+        assert desk is not None
+        work = Work("id", "billing", ROTATE, by_hand=True)
+        noted = "psql from 10.0.0.7 still uses it, 2 sessions"
+        for step, state, seconds, ms, message in (
+            ("plan", "done", 4.2, 2.1, ""),
+            ("guard", "done", 4.1, 38.0, noted),
+            ("issue", "started", 3.4, 0.0, ""),
+        ):
+            at = stock.NOW - timedelta(seconds=seconds)
+            work.steps["a", step] = Progress("id", "billing", "a", 0, "app_user_1", step, state, at, ms, message)
+        walk.app.push_screen(ProgressScreen(desk, work))
+        await walk.sees("3.4 s so far")
+        await gallery.hang("progress", walk)
+        work.steps["a", "issue"] = replace(work.steps["a", "issue"], state="failed", ms=4000.0)
+        work.running, work.error = False, Explanation(stock.REFUSED, "It is tried again in 30 s; or press r.", 1)
+        desk.moved.publish(work)
+        await walk.sees("Close")
+        await gallery.hang("progress-failed", walk)
+
+
+async def test_the_report_of_an_emergency(gallery: Gallery) -> None:
+    def happened(tx: Tx) -> None:
+        stock.fill(tx)
+        happenings.renew_both(tx, "billing")
+
+    async with stocked(happened) as walk:
+        await walk.sees("ledger")
+        desk = walk.app.desk
+        assert desk is not None
+        assert desk.snapshot is not None
+        row = next(row for row in desk.snapshot.rows if row.name == "billing")
+        walk.app.push_screen(report_screen(desk, row))
+        await walk.sees("Both credentials are new")
+        await gallery.hang("emergency", walk)
 
 
 async def test_names_of_the_greatest_length(gallery: Gallery) -> None:

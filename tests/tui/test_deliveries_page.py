@@ -12,7 +12,7 @@ from app.tui import KeyturnApp
 from screens import deliveries as page
 from store import deliveries
 from tests.conftest import Database
-from tests.pictures import stock
+from tests.pictures import happenings
 from tests.pictures.frames import stocked
 from tests.tui.ground import open_here, set_up, settings_here, until, walking
 from tests.variants import few
@@ -80,7 +80,7 @@ async def test_end_and_the_filter_look_through_all_of_them(monkeypatch: pytest.M
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setattr(page, "PAGE", 24)
     monkeypatch.setattr(page, "_NEAR", 5)
-    async with stocked(partial(stock.tell, count=20)) as walk:
+    async with stocked(partial(happenings.tell, count=20)) as walk:
         await walk.press("5")
         await walk.sees("Deliveries  24 and more", "number 80,", "answer: HTTP 410")
         await walk.press("pagedown", "pagedown")
