@@ -25,7 +25,7 @@ from app.errors import (
 from app.operations.identities import NotLoggedIn
 from providers.base import Problem, TargetError
 from providers.registry import UnknownType
-from store.errors import Conflict, LeaseBusy, StoreError, StoreInUse, StoreUnavailable
+from store.errors import Conflict, LeaseBusy, LeaseLost, StoreError, StoreInUse, StoreUnavailable
 
 TRY_AGAIN = 5
 """Seconds after which it is worth while, where nothing better is known."""
@@ -75,7 +75,7 @@ _TABLE: Sequence[tuple[tuple[type[Exception], ...], int, str, Mapping[str, str] 
     ((NotLoggedIn,), 401, "UnauthorizedError", _BEARER),
     ((Forbidden,), 403, "PermissionDenied", None),
     ((NotFound, UnknownType), 404, "NotFound", None),
-    ((Busy, LeaseBusy, StoreInUse), 409, "Conflict", _SOON),
+    ((Busy, LeaseBusy, LeaseLost, StoreInUse), 409, "Conflict", _SOON),
     ((Postponed, Conflict), 409, "Conflict", None),
     ((TooLarge,), 413, "PayloadTooLarge", {"Connection": "close"}),
     ((TooSlow,), 408, "RequestTimeout", {"Connection": "close"}),

@@ -48,6 +48,7 @@ class Gate:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
+        _without_last_slash(scope)
         begun, status = time.monotonic(), 0
         request_id = f"req-{secrets.token_hex(8)}"
         scope.setdefault("state", {})["request_id"] = request_id
@@ -75,6 +76,12 @@ class Gate:
             if not self._running:
                 self._idle.set()
             _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
+
+
+def _without_last_slash(scope: Scope) -> None:
+    """Clients write one or not; no name that is asked for ends with one."""
+    if len(scope["path"]) > 1 and scope["path"].endswith("/"):
+        scope["path"] = scope["path"][:-1]
 
 
 async def _parked(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

@@ -39,11 +39,12 @@ class AccessToken(Body):
     token_type: str = "Bearer"  # noqa: S105 - the kind of a token is none
 
 
-_LOGIN = "/api/v1/auth/universal-auth/login"
-
-
-@router.post(f"{_LOGIN}/", include_in_schema=False)
-@router.post(_LOGIN, response_model=AccessToken, openapi_extra=body_of(UniversalLogin), summary="Log in")
+@router.post(
+    "/api/v1/auth/universal-auth/login",
+    response_model=AccessToken,
+    openapi_extra=body_of(UniversalLogin),
+    summary="Log in",
+)
 async def log_in(request: Request, data: Annotated[Any, Depends(read_json)]) -> AccessToken:
     service: Service = request.app.state.service
     throttle: Throttle = request.app.state.throttle

@@ -73,7 +73,7 @@ async def until_stopped(settings: Settings, declared: Declared, where: Place) ->
     """Answer until a signal ends it; the exit code. Raises StoreError, KeyturnError for an unusable address."""
     notify = notifier(os.environ) or (lambda *_: None)
     stopping = Stopping(lambda: notify("STOPPING=1"))
-    stopping.listen()
+    stopping.listen(lambda: tell("not reloaded", message="settings are read at the start; certificates by themselves"))
     service = open_service(settings, ACTOR)
     try:
         if notice := service.first_start_notice:

@@ -247,6 +247,9 @@ def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
     if connection is not None and found.environment is not None:
         if connection.project_id not in (None, found.environment.project_id):
             found.problems.append(Problem("connectionId", f"{connection.name} serves another project"))
+    served = connection.project_id if connection else None
+    if connection and found.environment and served not in (None, found.environment.project_id):
+        found.problems.append(Problem("connectionId", f"{connection.name} serves another project"))
     if found.environment is not None and read.given("secretPath"):
         _look_at_place(tx, kind, read, found, found.environment)
     if connection is not None and connection.app == kind.app and read.parameters is not None:

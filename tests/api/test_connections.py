@@ -30,7 +30,7 @@ async def test_a_connection_from_its_creation_to_its_end(api: Api, ground: Groun
     path = f"{CONNECTIONS}/{made['id']}"
     assert (await call("GET", path))["appConnection"] == made
     assert (await call("GET", f"{CONNECTIONS}/connection-name/{made['name']}"))["appConnection"] == made
-    for where in ("/api/v1/app-connections", CONNECTIONS, f"{CONNECTIONS}?projectId=default"):
+    for where in ("/api/v1/app-connections/", CONNECTIONS, f"{CONNECTIONS}/?projectId=default"):
         assert (await call("GET", where))["appConnections"] == [made]
     listed = {"id": made["id"], "name": made["name"], "app": "postgres", "projectId": None}
     assert (await call("GET", f"{CONNECTIONS}/available"))["appConnections"] == [listed]
@@ -97,6 +97,12 @@ async def test_a_connection_of_a_project_is_there_for_that_project_alone(connect
         moved = await ci("PATCH", f"{CONNECTIONS}/{shared['id']}", {"projectId": project}, expect=422)
         assert "can't be changed" in moved["message"]
 
+        theirs = await api.service.creation.problems(
+            "postgres-credentials", {**connected.rotation_body, "projectId": "other", "connectionId": "own"}
+        )
+        assert [problem.message for problem in theirs if problem.field == "connectionId"] == [
+            "own serves another project"
+        ]
         await create(ci, connected)
         in_use = await ci("DELETE", f"{CONNECTIONS}/{shared['id']}", expect=400)
         assert "my-pg-rotation" in in_use["message"]
