@@ -244,9 +244,6 @@ def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
         found.problems.append(Problem("connectionId", message))
     elif read.parameters is not None:
         found.problems += kind.check_parameters(read.parameters, connection.settings if connection else {})
-    if connection is not None and found.environment is not None:
-        if connection.project_id not in (None, found.environment.project_id):
-            found.problems.append(Problem("connectionId", f"{connection.name} serves another project"))
     served = connection.project_id if connection else None
     if connection and found.environment and served not in (None, found.environment.project_id):
         found.problems.append(Problem("connectionId", f"{connection.name} serves another project"))
