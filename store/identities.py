@@ -80,7 +80,7 @@ class Holder(NamedTuple):
 async def holder_of(store: Store, token_hash: bytes, now: datetime) -> Holder | None:
     """None when nobody has that token, or it has expired. Asked at every request: a glance, and nothing remembered."""
     # SQLite keeps times as texts, in UTC, that begin so; PostgreSQL reads them.
-    rows = await store.glance(_BEARER, hash=token_hash, now=f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00")
+    rows = await store.glance(_BEARER, hash=token_hash, now=now.astimezone(UTC).isoformat(" ", "microseconds"))
     return Holder._make(rows[0]) if rows else None
 
 

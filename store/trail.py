@@ -21,6 +21,7 @@ from store.database import Tx
 START = bytes(32)
 _EVENT, _TRAIL = (SQLModel.metadata.tables[name] for name in ("event", "trail"))
 _AT_ONCE = 1000
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 _ROW = 1
 
 
@@ -72,7 +73,7 @@ def linked(former: bytes, number: int, line: Mapping[str, Any]) -> bytes:
         at.astimezone(UTC).isoformat(timespec="microseconds"),
         *(line[name] for name in ("actor", "action", "result", "rotation_id", "subject", "message")),
     ]
-    return hashlib.sha256(former + json.dumps(content, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(former + _encoded(content).encode()).digest()
 
 
 def verify(tx: Tx, known: Known | None = None) -> Verdict:

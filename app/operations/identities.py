@@ -281,6 +281,7 @@ def _bearer(found: Holder) -> Bearer:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def path_matches(pattern: str, path: str) -> bool:
     """Whether a folder is meant: "*" stands for one name, "/**" at the end for the folder and all below it."""
     names = [re.escape(name).replace(r"\*", "[^/]+") for name in pattern.removesuffix("/**").strip("/").split("/")]

@@ -115,7 +115,8 @@ def _asked(place: Place) -> dict[str, str]:
 
 
 def _normal(place: Place) -> Place:
-    return replace(place, path="/" + place.path.strip("/"))
+    path = "/" + place.path.strip("/")
+    return place if path == place.path else replace(place, path=path)
 
 
 def _look_for(tx: Tx, place: Place) -> tuple[Project, Environment]:
