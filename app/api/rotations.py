@@ -11,6 +11,7 @@ from app.api.authorising import Caller, CallerOf
 from app.api.bodies import read_json
 from app.api.documenting import READING, WRITING, body_like, body_of
 from app.api.queries import Flag, ProjectId, checked, checked_body
+from app.api.rotation_options import Options, all_options
 from app.api.schemas import rotation_examples, rotation_schema
 from app.contract import (
     PATH_MAX,
@@ -48,17 +49,6 @@ class Several(Body):
     secret_rotations: list[SecretRotation]
 
 
-class Option(Body):
-    name: str
-    type: str
-    connection: str
-    template: dict[str, Any]
-
-
-class Options(Body):
-    secret_rotation_options: list[Option]
-
-
 class Checked(Body):
     """What logs in now: one item a slot."""
 
@@ -86,18 +76,7 @@ class _Destination(Body):
 
 @router.get("/options", response_model=Options, responses=READING, summary="What can be rotated")
 async def options(who: CallerOf) -> Options:
-    kinds = who.service.catalog.rotation_types()
-    return Options(
-        secret_rotation_options=[
-            Option(
-                name=kind.title,
-                type=kind.type,
-                connection=kind.app,
-                template={"secretsMapping": {field.key: field.default for field in kind.mapping}},
-            )
-            for kind in kinds
-        ]
-    )
+    return all_options(who.service)
 
 
 @router.get("", response_model=Several, responses=READING, summary="A project's rotations of all types")

@@ -54,7 +54,7 @@ def rotation_examples() -> dict[str, Any]:
             "isAutoRotationEnabled": True,
             "rotationInterval": 30,
             "rotateAtUtc": {"hours": 0, "minutes": 0},
-            "parameters": _example(kind.parameters),
+            "parameters": example_of(kind.parameters),
             "secretsMapping": {field.key: field.default for field in fields_of(kind.mapping)},
         }
     return found
@@ -63,13 +63,13 @@ def rotation_examples() -> dict[str, Any]:
 def connection_examples() -> dict[str, Any]:
     """A body that creates a connection, for each method of each app."""
     return {
-        f"{name}, {method}": {"name": "my-connection", "method": method, "credentials": _example(model)}
+        f"{name}, {method}": {"name": "my-connection", "method": method, "credentials": example_of(model)}
         for name in connection_app_names()
         for method, model in connection_app(name).methods.items()
     }
 
 
-def _example(model: type[BaseModel]) -> dict[str, Any]:
+def example_of(model: type[BaseModel]) -> dict[str, Any]:
     """What has to be given, as it may look."""
     return {
         info.alias or name: info.examples[0] if info.examples else "..."

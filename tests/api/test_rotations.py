@@ -181,11 +181,13 @@ async def test_what_fails_later_is_told_by_its_status(connected: Ground) -> None
 
 async def test_options_tell_what_can_be_rotated(api: Api) -> None:
     ci = await api.caller("reader", "read")
-    options = (await ci("GET", f"{ALL}/options"))["secretRotationOptions"]
-    assert {
-        "name": "PostgreSQL credentials",
-        "type": "postgres-credentials",
-        "connection": "postgres",
-        "template": {"secretsMapping": {"username": "POSTGRES_DB_USERNAME", "password": "POSTGRES_DB_PASSWORD"}},
-    } in options
-    assert {"postgres-credentials", "aws-iam-user-secret", "azure-client-secret"} <= {one["type"] for one in options}
+    options = {one["type"]: one for one in (await ci("GET", f"{ALL}/options"))["secretRotationOptions"]}
+    assert {"postgres-credentials", "aws-iam-user-secret", "azure-client-secret"} <= options.keys()
+    postgres = options["postgres-credentials"]
+    assert (postgres["name"], postgres["connection"]) == ("PostgreSQL credentials", "postgres")
+    template = postgres["template"]
+    assert template["secretsMapping"] == {"username": "POSTGRES_DB_USERNAME", "password": "POSTGRES_DB_PASSWORD"}
+    assert "{{password}}" in template["rotationStatement"]
+    assert "CREATE ROLE" in template["createUserStatement"]
+    aws = {"accessKeyId": "AWS_ACCESS_KEY_ID", "secretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+    assert options["aws-iam-user-secret"]["template"] == {"secretsMapping": aws}
