@@ -21,7 +21,7 @@ from app.api.application import make_application
 from app.api.protocol import HEADER_BYTES, MOST, BoundedProtocol
 from app.background import session
 from app.background.log_lines import tell
-from app.background.notify import notifier
+from app.background.notify import Notify, notifier, reloading, watchdog_seconds
 from app.background.signals import Stopping
 from app.errors import KeyturnError, UsageError
 from app.operations.identities import ACTOR
@@ -73,7 +73,8 @@ async def until_stopped(settings: Settings, declared: Declared, where: Place) ->
     """Answer until a signal ends it; the exit code. Raises StoreError, KeyturnError for an unusable address."""
     notify = notifier(os.environ) or (lambda *_: None)
     stopping = Stopping(lambda: notify("STOPPING=1"))
-    stopping.listen(lambda: tell("not reloaded", message="settings are read at the start; certificates by themselves"))
+    stopping.listen(lambda: _reload(notify))
+    alive = asyncio.create_task(_tell_alive(notify))
     service = open_service(settings, ACTOR)
     try:
         if notice := service.first_start_notice:
@@ -83,9 +84,23 @@ async def until_stopped(settings: Settings, declared: Declared, where: Place) ->
             notify("READY=1")
             await stopping.event.wait()
     finally:
+        alive.cancel()
         await service.aclose()
         tell("stopped")
     return 0
+
+
+def _reload(notify: Notify) -> None:
+    notify(*reloading())
+    tell("not reloaded", message="settings are read at the start; a certificate that was renewed is found by itself")
+    notify("READY=1")
+
+
+async def _tell_alive(notify: Notify) -> None:
+    seconds = watchdog_seconds(os.environ)
+    while seconds:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(seconds / 2)
 
 
 async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.Lines, where: Place) -> int:
