@@ -55,7 +55,7 @@ def _certificate(value: str | None) -> str | None:
         return None
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # the last one for what is not ASCII
         raise complaint("certificate", "This is no certificate in PEM format.") from None
     return value
 

@@ -70,6 +70,7 @@ def test_hosts_of_all_kinds(host: str, result: str) -> None:
         ({"password": ""}, "Fill this in."),
         ({"password": "secret\0"}, "NUL"),
         ({"sslCertificate": "-----BEGIN CERTIFICATE-----"}, "no certificate in PEM format"),
+        ({"sslCertificate": "kein Zertifikat, aber schön"}, "no certificate in PEM format"),
         ({"sslcert": "x"}, "not permitted"),
     ],
 )
