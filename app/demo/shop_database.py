@@ -71,6 +71,8 @@ def _create(server: PrivateServer, password: str) -> None:
         verifier = superuser.pgconn.encrypt_password(password.encode(), ADMIN.encode(), b"scram-sha-256").decode()
         create = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}")
         superuser.execute(create.format(sql.Identifier(ADMIN), sql.Literal(verifier)))
+        # An emergency ends sessions, those of replaced credentials among them.
+        superuser.execute(sql.SQL("GRANT pg_signal_backend, pg_read_all_stats TO {}").format(sql.Identifier(ADMIN)))
         superuser.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (DATABASE, ADMIN))))
 
 
