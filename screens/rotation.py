@@ -23,6 +23,7 @@ from screens.leaving import LeftOnce
 from screens.rereading import Rereading
 from screens.rotation_page import parts
 from screens.text import one_line, plain
+from screens.waiting import AT_ONCE
 from screens.widgets import scrolling
 from screens.widgets.bars import KeyBar, TitleBar, rule
 
@@ -55,6 +56,7 @@ class RotationScreen(LeftOnce[None]):
         Binding("e", "edit", "Edit", tooltip="Change it: the wizard's steps, filled in"),
         Binding("l", "plan", "Plan", tooltip="What the next rotation would do, and whether it may"),
         Binding("m", "move", "Move", tooltip="To another environment or folder, with its secrets"),
+        Binding("enter", "history", "History", tooltip="Every attempt: how its steps went, and what went wrong"),
         Binding("g", "guard", "Guard", tooltip="What a run does when the old credential is still in use", show=False),
         *scrolling.KEYS,
     ]
@@ -87,9 +89,14 @@ class RotationScreen(LeftOnce[None]):
     def on_mount(self) -> None:
         self._desk.changed.subscribe(self, lambda desk: self._reading.renew())
         self.set_interval(1.0, self._show)
+        self.set_timer(AT_ONCE, self._say_reading)
 
     def on_screen_resume(self) -> None:
         self._reading.renew()
+
+    def _say_reading(self) -> None:
+        if self.detail is None:
+            self._title.show("Rotation", f"{look.glyphs().busy} reading{look.glyphs().ellipsis}")
 
     def on_screen_suspend(self) -> None:
         self._mask()
@@ -175,7 +182,7 @@ class RotationScreen(LeftOnce[None]):
         if action == "heal":
             drifted = any(check.ok is False for check in self._checks.values())
             return drifted and self.detail is not None and self.detail.restorable
-        if action in ("rotate", "check", "reveal", "delete", "guard", "plan", "emergency", "edit", "move"):
+        if action in ("rotate", "check", "reveal", "delete", "guard", "plan", "emergency", "edit", "move", "history"):
             return self.detail is not None
         return True
 
@@ -216,6 +223,12 @@ class RotationScreen(LeftOnce[None]):
 
         if self.detail is not None:
             self.app.push_screen(plan_screen(self._desk, self.detail.row))
+
+    def action_history(self) -> None:
+        from screens.rotation_page.history import HistoryScreen
+
+        if self.detail is not None:
+            self.app.push_screen(HistoryScreen(self._desk, self.detail.row))
 
     @work
     async def action_pause(self) -> None:

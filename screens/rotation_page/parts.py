@@ -95,7 +95,8 @@ def _slot_lines(slot: SlotView, width: int, now: datetime) -> list[Content]:
 
 
 def history(detail: RotationDetail, now: datetime) -> list[Content]:
-    lines = [Content.styled("History", "bold")]
+    more = (("  enter", "bold"), (" shows all, with the errors in full", _MUTED)) if detail.attempts else ()
+    lines = [Content.assemble(("History", "bold"), *more)]
     width = max((len(one_line(a.identity)) for a in detail.attempts), default=0)
     for attempt in detail.attempts:
         lines.append(_attempt_line(attempt, width))
@@ -114,13 +115,16 @@ def history(detail: RotationDetail, now: datetime) -> list[Content]:
 
 def _attempt_line(attempt: AttemptView, width: int) -> Content:
     mark = look.result_mark(attempt.state)
-    who = attempt.trigger if attempt.trigger == "schedule" else f"{attempt.trigger} by {attempt.actor}"
     return Content.assemble(
         (f"  {mark.glyph} ", mark.style),
         f"{look.exact(attempt.started_at, seconds=True)}  {one_line(attempt.identity):<{width}}  ",
         (f"{mark.word:<8}", mark.style),
-        (one_line(f"  {who}"), _MUTED),
+        (one_line(f"  {asked_by(attempt)}"), _MUTED),
     )
+
+
+def asked_by(attempt: AttemptView) -> str:
+    return attempt.trigger if attempt.trigger == "schedule" else f"{attempt.trigger} by {attempt.actor}"
 
 
 def line_lengths(content: Content) -> list[int]:

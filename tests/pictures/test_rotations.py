@@ -110,6 +110,10 @@ async def test_a_failing_rotation(gallery: Gallery) -> None:
         await walk.reaches("RotationScreen")
         await walk.sees("refuses connections")
         await gallery.hang("rotation-failing", walk)
+        await walk.press("enter")
+        await walk.reaches("HistoryScreen")
+        await walk.sees("History of ledger  3")
+        await gallery.hang("history", walk)
 
 
 async def test_a_rotation_under_way_and_one_that_fails(gallery: Gallery) -> None:
