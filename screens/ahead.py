@@ -45,11 +45,14 @@ def load_ahead(app: App[int], desk: Desk) -> None:
     """Once the first rotations are there, and the screen shows them."""
     begun = False
 
+    async def load() -> None:
+        await _load(app, desk.service)
+
     def begin(desk: Desk) -> None:
         nonlocal begun
         if desk.snapshot is not None and not begun:
             begun = True
-            app.set_timer(CALM, lambda: app.run_worker(_load(app, desk.service), name="load ahead"))
+            app.set_timer(CALM, lambda: app.run_worker(load, name="load ahead"))
 
     desk.changed.subscribe(app, begin)
 
