@@ -13,14 +13,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.demo.entra_tenant import ALL, OWNED_BY, Fault, concurrent, page, throttled
+from app.demo.entra_tenant import OWNED_BY, Fault, concurrent, page, throttled
 from providers.azure import AzureSecretCredentials, AzureTarget
 from providers.azure_client_secret import MARGIN_DAYS, PROVIDER, AzureMapping, AzureParameters
-from providers.azure_preflight import BELONG, EXISTS, LOGIN, NUMBER, PERMITTED, SIGN_IN
 from providers.base import (
     CandidateRequest,
-    Check,
-    CheckResult,
     Choosing,
     Credential,
     CredentialRefused,
@@ -58,10 +55,6 @@ class Rotated:
 
     async def revoke(self, credential: Credential) -> None:
         await PROVIDER.revoke(self.target, self.parameters, credential)
-
-    async def checks(self, **different: Any) -> dict[str, Check]:
-        parameters = AzureParameters.model_validate(self.entra.parameters(**different))
-        return {check.title: check for check in await PROVIDER.preflight(self.target, parameters)}
 
 
 @pytest.fixture
@@ -325,90 +318,3 @@ async def test_applications_are_found_by_name_and_by_id(rotated: Rotated) -> Non
 async def test_whoever_may_not_list_is_told(rotated: Rotated) -> None:
     rotated.entra.keyturn.permissions.clear()
     assert type(await failure(PROVIDER.choices(rotated.target, "", 10))) is TargetRefused
-
-
-# -- preflight ---------------------------------------------------------------------------------------------------
-
-
-def results(checks: dict[str, Check]) -> dict[str, CheckResult]:
-    return {title: check.result for title, check in checks.items()}
-
-
-PASSED, FAILED, WARNING = CheckResult.PASSED, CheckResult.FAILED, CheckResult.WARNING
-
-
-async def test_an_owner_passes(rotated: Rotated) -> None:
-    checks = await rotated.checks()
-    assert results(checks) == dict.fromkeys((SIGN_IN, EXISTS, BELONG, LOGIN, PERMITTED, NUMBER), PASSED)
-    assert checks[NUMBER].detail == "1, 1 of them not made by Keyturn; those are left alone."
-    assert len(rotated.entra.billing.secrets) == 1
-
-
-async def test_whoever_may_change_all_passes(rotated: Rotated) -> None:
-    rotated.entra.billing.owners.clear()
-    rotated.entra.keyturn.permissions = {ALL}
-    assert (await rotated.checks())[PERMITTED].detail == ALL
-
-
-async def test_a_directory_role_is_found_by_trying(rotated: Rotated) -> None:
-    rotated.entra.keyturn.permissions.clear()
-    rotated.entra.keyturn.administers = True
-    rotated.entra.entra.tenant.opaque_tokens = True
-    assert (await rotated.checks())[PERMITTED].result is PASSED
-    assert len(rotated.entra.billing.secrets) == 1
-
-
-async def test_owners_that_may_not_be_listed_are_no_obstacle(rotated: Rotated) -> None:
-    rotated.entra.entra.tenant.fail("owners", Fault(403, "Authorization_RequestDenied", "Insufficient privileges."))
-    check = (await rotated.checks())[PERMITTED]
-    assert (check.result, check.detail) == (PASSED, f"{OWNED_BY}, tried")
-
-
-async def test_who_is_no_owner_is_told_how_to_become_one(rotated: Rotated) -> None:
-    rotated.entra.billing.owners.clear()
-    check = (await rotated.checks())[PERMITTED]
-    assert check.result is FAILED
-    assert check.remedy == (
-        f"az ad app owner add --id {rotated.entra.billing.id} --owner-object-id {rotated.entra.keyturn.principal}"
-    )
-
-
-async def test_a_permission_that_is_missing_is_named(rotated: Rotated) -> None:
-    rotated.entra.keyturn.permissions = {"Application.Read.All"}
-    check = (await rotated.checks())[PERMITTED]
-    assert check.result is FAILED
-    assert OWNED_BY in check.detail
-    assert ALL in check.remedy
-
-
-async def test_ids_that_were_mixed_up_are_sorted_out(rotated: Rotated) -> None:
-    billing = rotated.entra.billing
-    check = (await rotated.checks(objectId=billing.client_id))[EXISTS]
-    assert check.detail == f"{billing.client_id} is the client ID of Billing service, not its object ID."
-    assert check.remedy == f"The object ID of Billing service is {billing.id}"
-    check = (await rotated.checks(objectId=NOBODY))[EXISTS]
-    assert check.detail == f"No application has the object ID {NOBODY}."
-    assert check.remedy == f"The object ID of Billing service is {billing.id}"
-    check = (await rotated.checks(clientId=NOBODY))[BELONG]
-    assert (check.result, check.remedy) == (FAILED, f"The client ID of Billing service is {billing.client_id}")
-    check = (await rotated.checks(objectId=NOBODY, clientId=NOBODY))[EXISTS]
-    assert check.result is FAILED
-
-
-async def test_a_missing_service_principal_is_seen_before_anything_is_made(rotated: Rotated) -> None:
-    rotated.entra.billing.principal = None
-    check = (await rotated.checks())[LOGIN]
-    assert (check.result, check.remedy) == (FAILED, f"az ad sp create --id {rotated.entra.billing.client_id}")
-
-
-async def test_many_secrets_are_warned_of(rotated: Rotated) -> None:
-    for _ in range(20):
-        rotated.entra.entra.tenant.add_secret(rotated.entra.billing)
-    assert (await rotated.checks())[NUMBER].result is WARNING
-
-
-async def test_a_sign_in_that_fails_is_the_only_check(rotated: Rotated) -> None:
-    rotated.entra.keyturn.secrets.clear()
-    checks = await rotated.checks()
-    assert results(checks) == {SIGN_IN: FAILED}
-    assert "not the secret's ID" in checks[SIGN_IN].remedy
