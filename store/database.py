@@ -19,7 +19,7 @@ from sqlmodel import Session, SQLModel
 
 from store import engines, failures, glances, sealing
 from store.engines import db_epoch
-from store.errors import StoreError, WrongKey
+from store.errors import StoreError, StoreUnavailable, WrongKey
 from store.failures import translated
 from store.keyring import KeyPlaces, KeySource, load_key_ring, stamp_of
 from store.sealing import KeyRing, Place
@@ -30,6 +30,7 @@ __all__ = ["Store", "Tx", "db_epoch", "open_store"]
 T = TypeVar("T")
 Begin = Callable[[], AbstractContextManager[Connection]]
 
+_TIDY_EVERY = 64
 REPEATS = 5
 """How often a transaction is tried that PostgreSQL broke off in favour of another one."""
 
@@ -112,6 +113,7 @@ class Store:
         self._writer = threading.Lock() if self.dialect == "sqlite" else None
         self._kept: Connection | None = None
         self._glancing: sqlite3.Connection | None = None
+        self._at_once = 0
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-store")
 
     @property
@@ -168,6 +170,21 @@ class Store:
         with translated(self.location):
             self._glancing = self._glancing or glances.connect(self.location)
             return self._glancing.execute(statement, wanted).fetchall()
+
+    def write_at_once(self, fn: Callable[[Tx], T]) -> T | None:
+        """As a write that is not durable, in an event loop: None, and nothing done, where it would have to wait.
+
+        None now and then all the same, so that others tidy the log of writes; and always with a database server.
+        """
+        self._at_once += 1
+        if self._writer is None or self._at_once % _TIDY_EVERY == 0 or not self._writer.acquire(blocking=False):
+            return None
+        try:
+            return self._run(partial(self._writing, engines.AT_ONCE), fn)
+        except StoreUnavailable:  # another process writes; what else is wrong, the ordinary way will say
+            return None
+        finally:
+            self._writer.release()
 
     def reload_keys(self) -> bool:
         """Look for the key again, as `keyturn key rotate` may have added one. True: there is a new ring.

@@ -35,15 +35,26 @@ DURABLE: dict[str, Any] = {_MODE: "write"}
 HASTY: dict[str, Any] = {_MODE: "hasty"}
 """The same for commits that do not wait for the disk: they outlive the process, not a power cut."""
 
+AT_ONCE: dict[str, Any] = {_MODE: "at once"}
+"""The same on SQLite for a commit that waits for nobody: neither for another writer nor for the disk."""
+
 MIGRATING: dict[str, Any] = {_MODE: "migrate"}
 """Execution options for changing tables: a rebuilt table must not take along the rows that refer to it."""
 
 
+_TAKES_TIME = {"busy_timeout": "{patience}", "wal_autocheckpoint": "1000"}
 _SQLITE_PRAGMAS = {
     "read": {"query_only": "ON"},
-    "write": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "FULL"},
-    "hasty": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "NORMAL"},
-    "migrate": {"query_only": "OFF", "foreign_keys": "OFF", "synchronous": "FULL"},
+    "write": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "FULL", **_TAKES_TIME},
+    "hasty": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "NORMAL", **_TAKES_TIME},
+    "at once": {
+        "query_only": "OFF",
+        "foreign_keys": "ON",
+        "synchronous": "NORMAL",
+        "busy_timeout": "0",
+        "wal_autocheckpoint": "0",
+    },
+    "migrate": {"query_only": "OFF", "foreign_keys": "OFF", "synchronous": "FULL", **_TAKES_TIME},
 }
 
 
@@ -122,6 +133,12 @@ def _sqlite_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
             connection.close()
             raise
 
+    patience = str(round(busy_timeout * 1000))
+    pragmas = {
+        mode: {name: value.format(patience=patience) for name, value in found.items()}
+        for mode, found in _SQLITE_PRAGMAS.items()
+    }
+
     # The driver would begin a transaction only before the first write, and lose what another process wrote
     # after the first read. So it stays out of it (isolation_level None); each transaction says what it is.
     @event.listens_for(engine, "begin")
@@ -129,7 +146,7 @@ def _sqlite_engine(url: URL, busy_timeout: float, threads: int) -> Engine:
         mode = connection.get_execution_options().get(_MODE, "write")
         # By the driver itself: SQLAlchemy's own way would take longer than all the rest of a short transaction.
         driver = connection.connection
-        for name, value in _SQLITE_PRAGMAS[mode].items():
+        for name, value in pragmas[mode].items():
             if driver.info.get(name) != value:
                 driver.execute(f"PRAGMA {name} = {value}")
                 driver.info[name] = value

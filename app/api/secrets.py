@@ -17,7 +17,7 @@ from app.api.authorising import Caller, CallerOf, caller
 from app.api.bodies import read_json
 from app.api.documenting import READING, WRITING, Responses, body_of
 from app.api.queries import checked_body
-from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented
+from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented, query_of
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
 from app.operations.identities import MANAGE, READ
 from app.operations.reads import Reads
@@ -107,7 +107,7 @@ async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(
 )
 async def list_all(request: Request) -> Response:
     who = await caller(request)
-    wanted = _wanted(who, READ, request.query_params)
+    wanted = _wanted(who, READ, query_of(request))
     rows = await who.asked.secrets.documents.at(wanted.place, recursive=wanted.recursive)
     rows = [row for row in rows if who.bearer.reaches(row.environment, row.path)]
     return await _answered(request, who, wanted, rows, "get-secrets")
@@ -124,7 +124,7 @@ async def list_all(request: Request) -> Response:
 )
 async def get(request: Request) -> Response:
     who = await caller(request)
-    wanted = _wanted(who, READ, request.query_params)
+    wanted = _wanted(who, READ, query_of(request))
     row = await who.asked.secrets.documents.named(wanted.place, request.path_params["name"], wanted.version)
     return await _answered(request, who, wanted, [row], "get-secret")
 

@@ -6,11 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from store import events
-from store.database import Store
+from store.database import Store, Tx
 from store.events import Line
-
-_CROWD, _GATHERING = 8, 0.003
-"""While so many come at once, each transaction waits so many seconds for more of them."""
 
 
 @dataclass
@@ -34,11 +31,8 @@ class Reads:
         await told
 
     async def _write(self) -> None:
-        size = 0
         while self._waiting:
-            if size >= _CROWD:
-                await asyncio.sleep(_GATHERING)
-            size = len(self._waiting)
+            await asyncio.sleep(0)  # whoever has come meanwhile goes along
             batch, self._waiting = self._waiting, []
             lines = [line for line, _ in batch]
             failed = await self._written(lines)
@@ -52,8 +46,13 @@ class Reads:
         self._writing = None
 
     async def _written(self, lines: list[Line]) -> Exception | None:
+        def write(tx: Tx) -> bool:
+            events.append_all(tx, lines)
+            return True
+
         try:
-            await self.store.awrite(lambda tx: events.append_all(tx, lines), durable=False)
+            if not self.store.write_at_once(write):
+                await self.store.awrite(write, durable=False)
         except Exception as error:  # whoever waits is told, whatever it is
             return error
         return None

@@ -40,6 +40,7 @@ class Door:
     """A server and who calls it."""
 
     port: int
+    pid: int
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def request(self, method: str, path: str, body: Any = None) -> bytes:
@@ -55,30 +56,39 @@ async def compare() -> list[Comparison]:
         service = open_service(load_settings({"KEYTURN_HOME": home}), "bench")
         try:
             headers = await _prepared(service, database)
-            with _keyturn(home) as port, _uvicorn() as bare_port:
-                ours, bare = Door(port, headers), Door(bare_port)
+            with _keyturn(home, headers) as ours, _uvicorn() as bare:
                 return [*await _reads(ours, bare), *await _writes(service, ours)]
         finally:
             await service.aclose()
 
 
 async def _reads(ours: Door, bare: Door) -> list[Comparison]:
-    found = []
+    found: list[Comparison] = []
     name = f"{_names(0)[0]}_PASSWORD"
     for what, path in (
         ("list of mapped secrets over HTTP", f"/api/v3/secrets/raw?{_SDK}"),
         ("one secret over HTTP", f"/api/v3/secrets/raw/{name}?{_SDK}"),
     ):
         every, slowest = Comparison(what, FLOOR, budget=2), Comparison("... its slowest hundredth", FLOOR, budget=None)
+        worked = Comparison("... the server's processor time", FLOOR, budget=None)
+        three = (every, slowest, worked)
         for number in range(-1, ROUNDS):
-            pair = [(bare, "/bare", every.floor, slowest.floor), (ours, path, every.ours, slowest.ours)]
-            for door, asked, kept, kept_slowest in pair if number % 2 else reversed(pair):
+            pair = [(bare, "/bare", [c.floor for c in three]), (ours, path, [c.ours for c in three])]
+            for door, asked, kept in pair if number % 2 else reversed(pair):
+                before = _processor_seconds(door.pid)
                 times, seconds = await _hammered(door, asked)
+                spent = _processor_seconds(door.pid) - before
                 if number >= 0:
-                    kept.append(1000 * seconds / len(times))
-                    kept_slowest.append(1000 * sorted(times)[int(len(times) * 0.99)])
-        found += [every, slowest]
+                    slow = sorted(times)[int(len(times) * 0.99)]
+                    for samples, taken in zip(kept, (seconds / len(times), slow, spent / len(times)), strict=True):
+                        samples.append(1000 * taken)
+        found += three
     return found
+
+
+def _processor_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def _writes(service: Service, ours: Door) -> list[Comparison]:
@@ -170,27 +180,27 @@ def _body(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _keyturn(home: str) -> Iterator[int]:
-    """`keyturn serve` and its port; its log goes to a file, as in a service."""
+def _keyturn(home: str, headers: Mapping[str, str]) -> Iterator[Door]:
+    """`keyturn serve`; its log goes to a file, as in a service."""
     command = [sys.executable, "-m", "app", "serve", "--address", "127.0.0.1:0"]
-    with _process(command, {"KEYTURN_HOME": home}, r"listening.*?address=\S*?:(\d+)") as port:
-        yield port
+    with _process(command, {"KEYTURN_HOME": home}, r"listening.*?address=\S*?:(\d+)") as (pid, port):
+        yield Door(port, pid, headers)
 
 
 @contextmanager
-def _uvicorn() -> Iterator[int]:
+def _uvicorn() -> Iterator[Door]:
     command = [sys.executable, "-m", "uvicorn", "tests.bench.bare:api", "--port", "0", "--no-use-colors"]
-    with _process(command, {}, r"running on http://127\.0\.0\.1:(\d+)") as port:
-        yield port
+    with _process(command, {}, r"running on http://127\.0\.0\.1:(\d+)") as (pid, port):
+        yield Door(port, pid)
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], ready: str) -> Iterator[int]:
-    """A server in a process of its own, once its log says which port it has."""
+def _process(command: list[str], environment: dict[str, str], ready: str) -> Iterator[tuple[int, int]]:
+    """The id and the port of a server in a process of its own, once its log says the latter."""
     with tempfile.TemporaryFile("w+") as log:
         popen = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
         try:
-            yield _port(command[2], popen, log, ready)
+            yield popen.pid, _port(command[2], popen, log, ready)
         finally:
             popen.send_signal(signal.SIGTERM)
             popen.wait(30)
