@@ -32,7 +32,9 @@ class Gate:
         """Refuse what is new, and wait for what runs. Whether all of it ended in time."""
         self.closed = True
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            # No task of its own for the wait: a second signal cancels all that there are.
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

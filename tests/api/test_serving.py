@@ -8,6 +8,7 @@ import re
 import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from app.errors import UsageError
 from app.settings.address import Address
 from tests.api.ground import CONNECTIONS, LOGIN, ROTATIONS, Api, Caller, assert_documented, create, opened
 from tests.cli.ground import Ground, Running, keyturn, make_due
+from tests.cli.ground import until as now
 
 DEADLINE = 60.0
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 HERE = serving.place("127.0.0.1:0", None, None)
 
 
@@ -74,10 +77,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 async def held_up(pg: Any) -> bool:
     """Whether somebody waits for a lock in that database."""
-    rows = await asyncio.to_thread(
-        pg.execute, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return bool(rows)
+    return bool(await asyncio.to_thread(pg.execute, WAITING))
 
 
 async def test_who_hangs_up_in_the_middle_of_a_rotation_does_not_stop_it(connected: Ground) -> None:
@@ -270,7 +270,7 @@ def test_without_the_extra_it_says_how_to_install_it(ready: Path, monkeypatch: p
 
 
 def test_a_process_serves_rotates_and_ends(connected: Ground) -> None:
-    """With the loop in the same process; its log holds no query and no secret."""
+    """With the loop in the same process; at a second signal what runs is parked. Its log holds no query, no secret."""
     created = keyturn("identities", "create", "ci", "--project", "default", "--allow", "read,rotate", "--json").json
     connected_rotation = connected.create()
     with Running("serve", "--with-scheduler", "--address", "127.0.0.1:0") as running:
@@ -286,7 +286,13 @@ def test_a_process_serves_rotates_and_ends(connected: Ground) -> None:
             running.hear("event=done", "rotation=my-pg-rotation")
             path = f"{ROTATIONS}/{connected_rotation['id']}"
             assert client.get(path, headers=headers).json()["secretRotation"]["activeIndex"] == 1
-        running.signal(signal.SIGTERM)
+            with connected.locked(connected.users[0]), ThreadPoolExecutor() as threads:
+                rotating = threads.submit(client.post, f"{path}/rotate-secrets", headers=headers)
+                now(lambda: bool(connected.pg.execute(WAITING)))
+                running.signal(signal.SIGTERM)
+                running.hear("event=stopping")
+                running.signal(signal.SIGTERM)
+                assert rotating.result().status_code == 503
         ran = running.finish()
     assert ran.code == 0
     assert "path=/api/v1/app-connections/postgres" in ran.err
