@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from app.views import RotationRow
-from screens.palette import MOST, best
+from screens.palette import MOST, Palette, best
 from tests.conftest import Database
-from tests.tui.ground import open_here, row_of, set_up, walking
+from tests.tui.ground import open_here, row_of, set_up, until, walking
 
 
 @pytest.fixture
@@ -94,3 +94,20 @@ async def test_it_acts_from_any_page(pg: Database) -> None:
         assert not walk.reads("Open billing"), "the wizard is left by its own keys"
     async with open_here() as service:
         assert (await service.rotations.detail(billing)).attempts
+
+
+@pytest.mark.usefixtures("home")
+async def test_it_may_be_left_before_it_looks() -> None:
+    """A search that begins when the list is gone ends nothing."""
+    async with walking() as walk:
+        await walk.press("ctrl+p")
+        await walk.reaches("Palette")
+        palette = walk.screen
+        assert isinstance(palette, Palette)
+        await walk.press("escape")
+        await walk.reaches("DashboardScreen")
+        await until(lambda: not palette.is_attached, "the palette to go")
+        search = palette._gather_commands("billing")
+        await until(lambda: search.is_finished, "the search to end")
+        await walk.press("question_mark")
+        await walk.reaches("HelpScreen")
