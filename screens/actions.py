@@ -8,11 +8,12 @@ from textual.app import App
 
 from app.views import RotationDetail, RotationRow
 from screens import guarding
-from screens.desk import EMERGENCY
+from screens.desk import DELETE, EMERGENCY
 from screens.dialogs import YES, DeleteDialog, confirmation, error_dialog
 from screens.progress import ProgressScreen
 from screens.text import one_line
 from screens.troubles import told
+from screens.waiting import NotAwaited, answer_of
 from screens.widgets.question import Question
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ async def emergency(app: App[int], desk: Desk, row: RotationRow) -> None:
     from screens.rotation_page.emergency import EmergencyDialog, report_screen
 
     work = desk.works.get(row.id)
-    if work is not None and work.running and work.verb != EMERGENCY:
-        await app.push_screen_wait(ProgressScreen(desk, work))
-        if work.running:
-            return
+    if (work is None or work.verb != EMERGENCY) and not await _at_rest(app, desk, row):
+        return
     if work is None or not work.running:
         detail = await detail_of(app, desk, row)
         if detail is None or not await app.push_screen_wait(EmergencyDialog(detail)):
@@ -55,17 +54,16 @@ async def emergency(app: App[int], desk: Desk, row: RotationRow) -> None:
 
 async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
     """Switch auto-rotation off or on, and say what that means."""
-    detail = await detail_of(app, desk, row)
-    if detail is None:
+    if not await _at_rest(app, desk, row) or (detail := await detail_of(app, desk, row)) is None:
         return
     rotations = desk.service.rotations
     try:
         if detail.auto_rotation:
-            await rotations.pause(row.id)
+            await answer_of(app, rotations.pause(row.id))
             said = f"{row.name} is paused: it rotates by hand alone until it is resumed."
-            said = f"{said} {await rotations.expiry_warning(row.id)}".rstrip()
+            said = f"{said} {await answer_of(app, rotations.expiry_warning(row.id))}".rstrip()
         else:
-            await rotations.resume(row.id)
+            await answer_of(app, rotations.resume(row.id))
             said = f"{row.name} is resumed: it rotates on schedule again."
     except Exception as error:
         await show_error(app, f"{row.name} is unchanged", error)
@@ -76,8 +74,7 @@ async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
 
 async def change_guard(app: App[int], desk: Desk, row: RotationRow) -> None:
     """Ask what a run does when the credential that it is about to replace is still in use."""
-    detail = await detail_of(app, desk, row)
-    if detail is None:
+    if not await _at_rest(app, desk, row) or (detail := await detail_of(app, desk, row)) is None:
         return
     hours = detail.guard_wait_hours
     text = (
@@ -95,7 +92,7 @@ async def change_guard(app: App[int], desk: Desk, row: RotationRow) -> None:
     if policy in ("", detail.guard):
         return
     try:
-        await desk.service.edits.edit(row.id, {"guard": {"policy": policy, "waitHours": hours}})
+        await answer_of(app, desk.service.edits.edit(row.id, {"guard": {"policy": policy, "waitHours": hours}}))
     except Exception as error:
         await show_error(app, f"{row.name} is unchanged", error)
         return
@@ -107,12 +104,11 @@ async def move(app: App[int], desk: Desk, row: RotationRow) -> None:
     """Ask where to, and say what became of it."""
     from screens.rotation_page.move import MoveDialog
 
-    detail = await detail_of(app, desk, row)
-    if detail is None:
+    if not await _at_rest(app, desk, row) or (detail := await detail_of(app, desk, row)) is None:
         return
     try:
-        environments = await desk.service.secrets.environments(row.project)
-        places = await desk.service.secrets.places()
+        environments = await answer_of(app, desk.service.secrets.environments(row.project))
+        places = await answer_of(app, desk.service.secrets.places())
     except Exception as error:
         await show_error(app, row.name, error)
         return
@@ -124,6 +120,11 @@ async def move(app: App[int], desk: Desk, row: RotationRow) -> None:
 
 async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:
     """Ask for its name, then delete. True: it is gone, or being deleted."""
+    running = desk.works.get(row.id)
+    if not await _at_rest(app, desk, row):
+        return False
+    if running is not None and running.verb == DELETE and desk.works.get(row.id) is running and running.error is None:
+        return True
     detail = await detail_of(app, desk, row)
     chosen = await app.push_screen_wait(DeleteDialog(detail)) if detail is not None else None
     if chosen is None:
@@ -134,17 +135,30 @@ async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:
     return not work.running and work.error is None
 
 
+async def _at_rest(app: App[int], desk: Desk, row: RotationRow) -> bool:
+    """Whether nothing is under way with it here; what is, is shown first."""
+    work = desk.works.get(row.id)
+    if work is not None and work.running:
+        await app.push_screen_wait(ProgressScreen(desk, work))
+    return work is None or not work.running
+
+
 async def detail_of(app: App[int], desk: Desk, row: RotationRow) -> RotationDetail | None:
     """The newest detail; None after telling why there is none."""
     try:
-        return await desk.service.rotations.detail(row.id)
+        return await answer_of(app, desk.service.rotations.detail(row.id))
+    except NotAwaited:
+        return None
     except Exception as error:
         await show_error(app, row.name, error)
         return None
 
 
 async def show_error(app: App[int], title: str, error: Exception) -> None:
-    """In a window."""
+    """In a window; that somebody did not wait, in passing."""
+    if isinstance(error, NotAwaited):
+        app.notify(f"{error.message} {error.remedy}", severity="warning", markup=False)
+        return
     await app.push_screen_wait(error_dialog(title, told(error)))
 
 

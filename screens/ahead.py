@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 if TYPE_CHECKING:
+    from textual.worker import WorkType
+
     from app.service import Service
     from screens.desk import Desk
 
@@ -48,11 +50,15 @@ def load_ahead(app: App[int], desk: Desk) -> None:
     async def load() -> None:
         await _load(app, desk.service)
 
+    def start() -> None:
+        work: WorkType[None] = load  # not begun, so that nothing is left over when the program ends now
+        app.run_worker(work, name="load ahead")
+
     def begin(desk: Desk) -> None:
         nonlocal begun
         if desk.snapshot is not None and not begun:
             begun = True
-            app.set_timer(CALM, lambda: app.run_worker(load, name="load ahead"))
+            app.set_timer(CALM, start)
 
     desk.changed.subscribe(app, begin)
 

@@ -67,6 +67,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
             self.about += " Secrets that you leave empty stay as they are."
 
     def on_mount(self) -> None:
+        self.say_reading()
         self._start()
 
     async def on_prune(self, event: Prune) -> None:
@@ -95,6 +96,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
                     if method in self._declared.methods:
                         self._declared = self._service.catalog.connection_form(self._app, method)
         await self.replace(self._fields())
+        self.note("")
         self.say(self.about)
         self.focus_first()
 

@@ -21,6 +21,7 @@ from screens.pages import CONNECTIONS, open_rotation
 from screens.picking import PickScreen
 from screens.text import one_line, plain
 from screens.troubles import told
+from screens.waiting import AT_ONCE, answer_of
 from screens.widgets.finder import Finder
 from screens.widgets.line_table import Cell, Column, LineTable
 from screens.widgets.listing import Listing
@@ -83,7 +84,8 @@ class ConnectionsScreen(LeftOnce[None]):
     async def on_mount(self) -> None:
         self._desk.changed.subscribe(self, lambda desk: self._reload())
         self.set_interval(1.0, self._tick)
-        await self._load()
+        self._first = asyncio.create_task(self._load())
+        await asyncio.wait([self._first], timeout=AT_ONCE)  # a store that hangs holds up no key
 
     @work(exclusive=True, group="reload")
     async def _reload(self) -> None:
@@ -94,7 +96,8 @@ class ConnectionsScreen(LeftOnce[None]):
     async def _load(self) -> None:
         with self._list.reading():
             self._views = {view.id: view for view in await self._service.connections.views()}
-        self._show()
+        if self.is_attached:
+            self._show()
 
     def on_resize(self) -> None:
         self._table.set_columns(_columns(self.size.width))
@@ -176,7 +179,8 @@ class ConnectionsScreen(LeftOnce[None]):
         if (view := self._here()) is None:
             return
         try:
-            snapshot = await self._service.rotations.snapshot()  # the desk's may be older than what stands here
+            # The desk's may be older than what stands here.
+            snapshot = await answer_of(self.app, self._service.rotations.snapshot())
         except Exception as error:
             await self.app.push_screen_wait(error_dialog("Not opened", told(error)))
             return
@@ -199,7 +203,7 @@ class ConnectionsScreen(LeftOnce[None]):
         if not view.used_by and await self.app.push_screen_wait(question) != YES:
             return
         try:
-            await self._service.connections.remove(view.id)
+            await answer_of(self.app, self._service.connections.remove(view.id))
         except Exception as error:
             await self.app.push_screen_wait(error_dialog("Not removed", told(error)))
         else:

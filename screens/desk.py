@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.dom import DOMNode
 from textual.signal import Signal
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 POLL = 0.4
 """How often to look whether another process changed the store, in seconds."""
+SILENT = 3.0
+"""After so many seconds without an answer of the store that is told, and waited on."""
 BREATH = 2
 """After a snapshot, how many times as long as it took nothing is read: a large store does not take all there is."""
 OLDEST = timedelta(seconds=15)
@@ -34,6 +36,10 @@ OLDEST = timedelta(seconds=15)
 ROTATE, DELETE, EDIT, EMERGENCY = "rotate", "delete", "edit", "emergency"
 _HELD = (Status.ROTATING, Status.CREATING, Status.DELETING)
 
+_SILENCE = Explanation(
+    "The store does not answer.", "What is shown is older; it is brought up to date as soon as the store answers.", 1
+)
+T = TypeVar("T")
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 
@@ -48,6 +54,7 @@ class Work:
     steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
     """The newest word on each step, by attempt and step, in their order."""
     running: bool = True
+    began: float = field(default_factory=time.monotonic)
     error: Explanation | None = None
 
 
@@ -195,14 +202,14 @@ class Desk:
                 await asyncio.sleep(POLL)
 
     async def _watch_until_trouble(self) -> None:
-        watch = await asyncio.to_thread(self.service.watch_changes)
+        watch = await self._answer(asyncio.to_thread(self.service.watch_changes))
         try:
             await self._take_snapshot()
             while not self._stop.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._dirty.wait(), POLL)
                 await asyncio.sleep(self._free_from - time.monotonic())
-                if await asyncio.to_thread(watch.changed) or self._dirty.is_set() or self._outdated():
+                if await self._answer(asyncio.to_thread(watch.changed)) or self._dirty.is_set() or self._outdated():
                     await self._take_snapshot()
         finally:
             watch.close()
@@ -214,7 +221,8 @@ class Desk:
         self._dirty.clear()
         before = {work.rotation_id: len(work.steps) for work in self.works.values() if work.running}
         began = time.monotonic()
-        self.snapshot, self.trouble = await self.service.rotations.snapshot(self.snapshot), None
+        self.snapshot = await self._answer(self.service.rotations.snapshot(self.snapshot))
+        self.trouble = None
         ended = time.monotonic()
         self._free_from = ended + min((ended - began) * BREATH, POLL)
         held = {row.id for row in self.snapshot.rows if row.status in _HELD}
@@ -223,6 +231,18 @@ class Desk:
             if work.running and not work.by_hand and len(work.steps) == steps and rotation_id not in held:
                 self._ended(work)  # its lease was lost, or its outcome is about to be told
         self.changed.publish(self)
+
+    async def _answer(self, call: Coroutine[Any, Any, T]) -> T:
+        """A server that hangs neither answers nor fails: what is shown would be believed."""
+        task = asyncio.ensure_future(call)
+        try:
+            done, _ = await asyncio.wait([task], timeout=SILENT)
+            if not done:
+                self._set_trouble(_SILENCE)
+                self._dirty.set()
+            return await task
+        finally:
+            task.cancel()
 
     def _set_trouble(self, trouble: Explanation) -> None:
         if trouble != self.trouble:

@@ -18,6 +18,7 @@ from screens import look
 from screens.leaving import LeftOnce
 from screens.text import one_line, plain
 from screens.troubles import told
+from screens.waiting import AT_ONCE
 from screens.widgets.bars import KeyBar, TitleBar, rule
 from screens.widgets.controls import Push
 from screens.widgets.field import Field
@@ -137,6 +138,15 @@ class FormScreen(LeftOnce[Result]):
             timer.stop()
             if self.is_running:
                 self.note("")
+
+    def say_reading(self) -> None:
+        """Once it takes a moment until there is a form to fill in."""
+
+        def say() -> None:
+            if not self.form.children:
+                self.note(f"{look.glyphs().busy} reading{look.glyphs().ellipsis}", look.BUSY)
+
+        self.set_timer(AT_ONCE, say)
 
     def complain(self, problems: Iterable[tuple[str, str]]) -> None:
         """Each under its field, the first of these focused; what belongs to no field is said."""

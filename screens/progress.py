@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -137,7 +138,9 @@ def step_line(step: str, progress: Progress | None, now: datetime) -> Content:
 def _ending(work: Work) -> list[Content]:
     g = look.glyphs()
     if work.running:
-        return [plain(f"{_WORDS[work.verb][1]} Leaving this window does not stop it.", look.STYLES[look.MUTED])]
+        seconds = int(time.monotonic() - work.began)
+        so_far = f" {seconds} s so far." if seconds else ""
+        return [plain(f"{_WORDS[work.verb][1]}{so_far} Leaving this window does not stop it.", look.STYLES[look.MUTED])]
     if work.error is None:
         return [plain(f"{g.healthy} {_WORDS[work.verb][2]}", look.STYLES[look.GOOD])]
     lines = [plain(f"{g.failed} {work.error.message}", look.STYLES[look.BAD])]

@@ -80,6 +80,7 @@ class Asking(FormScreen[str | None]):
         yield self._bar
 
     def on_mount(self) -> None:
+        self.say_reading()
         self._start()
 
     async def on_prune(self, event: Prune) -> None:
