@@ -14,6 +14,8 @@ from app.api.errors import TooMany
 from app.api.throttle import OF_ADDRESS, OF_CLIENT, Throttle
 from app.operations.identities import Credited
 from tests.api.ground import LOGIN, Api, assert_documented, opened
+from tests.conftest import Database
+from tests.store.conftest import postgresql_url
 
 ANYTHING = "/api/v1/app-connections"
 RENEW = "/api/v1/auth/token/renew"
@@ -65,6 +67,21 @@ async def test_a_secret_gives_a_token_that_works_until_it_is_revoked(api: Api, h
     assert ("test", "login", "failed") in actions
     assert ("api:ci", "renew-token", "success") in actions
     assert found_in(home, [token, again, last, ci.client_secret, other.client_secret]) == []
+
+
+async def test_a_store_on_postgresql_keeps_them_too(home: Path, pg: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYTURN_DATABASE_URL", postgresql_url(pg))
+    async with opened() as api:
+        ci = await api.identity("ci", "read", environments=("dev",))
+        token = await api.token(ci)
+        assert await status(api, token) == 200
+        for nowhere in ("%00", "x" * 5000, "'"):
+            assert await status(api, token, f"/api/v2/secret-rotations?projectId={nowhere}") in (404, 422)
+        assert (await api.stranger.post(RENEW, json={"accessToken": token})).status_code == 200
+        assert (await log_in(api, "nobody\0", "wrong")).status_code == 401
+        assert await api.service.identities.revoke("ci") == 1
+        assert await status(api, token) == 401
+        assert (await api.service.identities.remove("ci")).tokens == 0
 
 
 async def test_who_is_unknown_and_who_is_wrong_are_answered_alike(api: Api) -> None:
