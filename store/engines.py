@@ -42,9 +42,10 @@ MIGRATING: dict[str, Any] = {_MODE: "migrate"}
 """Execution options for changing tables: a rebuilt table must not take along the rows that refer to it."""
 
 
-_TAKES_TIME = {"busy_timeout": "{patience}", "wal_autocheckpoint": "1000"}
+_PATIENT = {"busy_timeout": "{patience}"}
+_TAKES_TIME = {**_PATIENT, "wal_autocheckpoint": "1000"}
 _SQLITE_PRAGMAS = {
-    "read": {"query_only": "ON"},
+    "read": {"query_only": "ON", **_PATIENT},
     "write": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "FULL", **_TAKES_TIME},
     "hasty": {"query_only": "OFF", "foreign_keys": "ON", "synchronous": "NORMAL", **_TAKES_TIME},
     "at once": {

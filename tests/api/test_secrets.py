@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +112,7 @@ async def test_lists_go_by_path_and_say_when_there_is_no_such_place(api: Api) ->
             await who("GET", address, expect=404, **{**HERE, **wrong})
     for wrong in ({"secretPath": "/../etc"}, {"environment": ""}, {"workspaceId": ""}, {"recursive": "perhaps"}):
         await who("GET", V3, expect=422, **{**HERE, **wrong})
+    assert (await who("GET", f"{V3}/", **HERE))["secrets"][0]["secretKey"] == "A"
     for wrong in ({"tagSlugs": "a,b"}, {"type": "personal"}, {"version": "0"}):
         await who("GET", V3, expect=422, **HERE, **wrong)
 
@@ -199,6 +203,32 @@ async def test_reads_at_once_are_each_told_of_once(api: Api) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert await told(api, "get-secret") == [("api:ci", "dev /", "KEY")] * 40
     assert (await api.service.store.aread(trail.verify)).broken == ""
+
+
+async def test_what_cannot_be_told_is_not_read(api: Api, home: Path) -> None:
+    who = await api.caller()
+    await put(who, "KEY", "hunter2")
+    with contextlib.closing(sqlite3.connect(home / "keyturn.db")) as store:
+        store.execute("ALTER TABLE event RENAME TO elsewhere")
+        refused = await who("GET", f"{V3}/KEY", expect=503, **HERE)
+        assert "hunter2" not in str(refused)
+        await who("GET", f"{V3}/KEY", **HERE, viewSecretValue="false")
+        store.execute("ALTER TABLE elsewhere RENAME TO event")
+    assert (await who("GET", f"{V3}/KEY", **HERE))["secret"]["secretValue"] == "hunter2"
+    assert await told(api, "get-secret") == [("api:ci", "dev /", "KEY")]
+
+
+async def test_a_read_waits_for_who_writes_and_is_told_then(api: Api, home: Path) -> None:
+    who = await api.caller()
+    await put(who, "KEY", "hunter2")
+    with contextlib.closing(sqlite3.connect(home / "keyturn.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        read = asyncio.create_task(who("GET", f"{V3}/KEY", **HERE))
+        await who("GET", f"{V3}/KEY", **HERE, viewSecretValue="false")
+        assert not read.done()
+        other.execute("COMMIT")
+    assert (await read)["secret"]["secretValue"] == "hunter2"
+    assert await told(api, "get-secret") == [("api:ci", "dev /", "KEY")]
 
 
 async def test_several_are_created_or_none(api: Api) -> None:
