@@ -30,6 +30,8 @@ _STORED_WORDS = {
     "keyturn aws-credential-process": "rotations",
     "keyturn secrets get": "secrets",
     "keyturn secrets reveal": "secrets",
+    "keyturn secrets set": "secrets",
+    "keyturn secrets delete": "secrets",
     "keyturn rotations create": "types",
     "keyturn rotations prepare": "types",
     "keyturn connections add": "apps",

@@ -65,7 +65,8 @@ def test_names_come_from_the_store_without_opening_anything(connected: Ground, t
     assert offered("rotations", "show", "my") == ["my-pg-rotation"]
     assert offered("events", "--rotation", "") == ["my-pg-rotation"]
     assert offered("connections", "test", "") == ["my-pg-connection"]
-    assert offered("secrets", "get", "POSTGRES_DB_U") == ["POSTGRES_DB_USERNAME"]
+    for verb in ("get", "set", "delete"):
+        assert offered("secrets", verb, "POSTGRES_DB_U") == ["POSTGRES_DB_USERNAME"]
     assert offered("rotations", "move", "x", "--env", "p") == ["prod"]
     assert offered("secrets", "list", "--project", "") == ["default"]
     assert "/billing" in offered("secrets", "list", "--path", "")
