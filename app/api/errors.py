@@ -51,6 +51,10 @@ class TooSlow(KeyturnError):
     """The body did not come in time."""
 
 
+class Ambiguous(KeyturnError):
+    """The request tells two lengths: whoever stands in front of us may read another one than we do."""
+
+
 class NotServing(KeyturnError):
     """The server is about to end."""
 
@@ -77,6 +81,7 @@ _TABLE: Sequence[tuple[tuple[type[Exception], ...], int, str, Mapping[str, str] 
     ((NotFound, UnknownType), 404, "NotFound", None),
     ((Busy, LeaseBusy, LeaseLost, StoreInUse), 409, "Conflict", _SOON),
     ((Postponed, Conflict), 409, "Conflict", None),
+    ((Ambiguous,), 400, "BadRequest", {"Connection": "close"}),
     ((TooLarge,), 413, "PayloadTooLarge", {"Connection": "close"}),
     ((TooSlow,), 408, "RequestTimeout", {"Connection": "close"}),
     ((TooMany,), 429, "RateLimitExceeded", None),

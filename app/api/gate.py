@@ -17,6 +17,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_LENGTHS = {b"content-length", b"transfer-encoding"}
+
 
 class Gate:
     """An ASGI application around another one. `closed`: what is new is refused."""
@@ -66,7 +68,7 @@ class Gate:
         self._running.add(task)
         self._idle.clear()
         try:
-            await (_refuse if self.closed else self.inner)(scope, receive, noting)
+            await self._app(scope)(scope, receive, noting)
         except Exception as error:  # a defect has its answer already, and stands in the log
             if status == 0:
                 await errors.response(errors.answer_to(error), request_id)(scope, receive, noting)
@@ -78,6 +80,14 @@ class Gate:
             if not self._running:
                 self._idle.set()
             _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
+
+    def _app(self, scope: Scope) -> App:
+        """Raises NotServing, Ambiguous."""
+        if self.closed:
+            raise errors.NotServing("The server is about to end; try again later.")
+        if {name for name, _ in scope["headers"]} >= _LENGTHS:
+            raise errors.Ambiguous("The request gives both Content-Length and Transfer-Encoding.")
+        return self.inner
 
 
 def _without_last_slash(scope: Scope) -> None:
@@ -93,10 +103,6 @@ async def _parked(scope: Scope, receive: Receive, send: Send, request_id: str) -
         )
     )
     await errors.response(answer, request_id)(scope, receive, send)
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    raise errors.NotServing("The server is about to end; try again later.")
 
 
 def _log(scope: Scope, status: int, ms: float, request_id: str) -> None:
