@@ -14,8 +14,8 @@ from tests.cli.ground import Ground, done, keyturn
 from tests.cli.test_start import all_parsers
 
 LOOKING = re.compile(
-    r"(rotations (list|show|plan|check|credentials|history)|connections (list|show|test)|secrets(?! set| delete)|events|config|report"
-    r"|key show|doctor|targets (list|show|render)|hooks (list|show)|deliveries(?! retry| drop)|completion|manual)\b"
+    r"(rotations (list|show|plan|check|credentials|history)|connections (list|show|test)|secrets(?! set| delete)"
+    r"|events|config|report|key show|doctor|targets (list|show|render)|hooks (list|show)|deliveries(?! retry| drop)|completion|manual)\b"
 )
 """Commands that change nothing."""
 
