@@ -18,6 +18,18 @@ LOOKING = re.compile(
     r"|secrets(?! set| delete)|events|config|report|key show|doctor|targets (list|show|render)"
     r"|hooks (list|show)|deliveries(?! retry| drop)|completion|manual)\b"
 )
+"""Commands that change nothing."""
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """The command lines that begin an indented line, up to a pipe or a redirection; the word keyturn left out."""
+    lines = re.sub(r"\$\([^)]*\)", "today", text.replace("\\\n", " ")).splitlines()
+    found = [match[1] for line in lines if (match := re.match(r"  (?:sudo )?keyturn (.*)", line))]
+    return [shlex.split(re.split(r" (?:\||>|<<?) ?", line)[0]) for line in found]
+
+
+def examples(parser: argparse.ArgumentParser) -> list[list[str]]:
+    return commands_in(parser.epilog or "")
 
 
 def test_every_help_ends_with_an_example_of_that_command() -> None:
