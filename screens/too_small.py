@@ -29,7 +29,7 @@ class TooSmallScreen(LeftOnce[None]):
     _covered = False
 
     def compose(self) -> ComposeResult:
-        yield Static()
+        yield Static(_lines(*self.app.size))
 
     def on_screen_suspend(self) -> None:
         self._covered = True
@@ -40,11 +40,14 @@ class TooSmallScreen(LeftOnce[None]):
             self.dismiss()
 
     def on_resize(self, event: events.Resize) -> None:
-        width, height = event.size
-        lines = [f"{width}x{height} is a little small.", f"Keyturn needs {LEAST_WIDTH}x{LEAST_HEIGHT}."]
-        if height >= 5:
-            lines += ["", "Make the terminal larger to go on,", "or press q to quit."]
-        self.query_one(Static).update(Content("\n".join(lines)))
+        self.query_one(Static).update(_lines(*event.size))
+
+
+def _lines(width: int, height: int) -> Content:
+    lines = [f"{width}x{height} is a little small.", f"Keyturn needs {LEAST_WIDTH}x{LEAST_HEIGHT}."]
+    if height >= 5:
+        lines += ["", "Make the terminal larger to go on,", "or press q to quit."]
+    return Content("\n".join(lines))
 
 
 def too_small(width: int, height: int) -> bool:
