@@ -22,7 +22,8 @@ _APPS = [app for app, _ in Catalog().connection_apps()]
 
 router = APIRouter(prefix=_BASE, tags=["app connections"])
 App = Annotated[str, Path(description="What the connection leads to.", json_schema_extra={"enum": _APPS})]
-Id = Annotated[str, Path(description="The connection's id.")]
+Id = Annotated[str, Path(alias="connectionId", description="The connection's id.")]
+Name = Annotated[str, Path(alias="connectionName", description="The connection's name.")]
 JsonBody = Annotated[Any, Depends(read_json)]
 
 
@@ -84,15 +85,17 @@ async def available(app: App, who: CallerOf, project_id: ProjectId = "") -> Avai
     )
 
 
-@router.get("/{app}/connection-name/{name}", response_model=One, responses=READING, summary="One, by its name")
-async def by_name(app: App, name: str, who: CallerOf) -> One:
+@router.get(
+    "/{app}/connection-name/{connectionName}", response_model=One, responses=READING, summary="One, by its name"
+)
+async def by_name(app: App, name: Name, who: CallerOf) -> One:
     found = await _one(who, READ, app, name)
     if found.name != name:
         raise _absent(name)
     return One(app_connection=found)
 
 
-@router.get("/{app}/{connection_id}", response_model=One, responses=READING, summary="One connection")
+@router.get("/{app}/{connectionId}", response_model=One, responses=READING, summary="One connection")
 async def get(app: App, connection_id: Id, who: CallerOf) -> One:
     return One(app_connection=await _by_id(who, READ, app, connection_id))
 
@@ -111,7 +114,7 @@ async def create(app: App, who: CallerOf, data: JsonBody) -> One:
 
 
 @router.patch(
-    "/{app}/{connection_id}",
+    "/{app}/{connectionId}",
     response_model=One,
     responses=WRITING,
     openapi_extra=body_like(connection_schema(partial=True)),
@@ -123,7 +126,7 @@ async def update(app: App, connection_id: Id, who: CallerOf, data: JsonBody) -> 
     return One(app_connection=(await who.service.connections.edit(found.id, body, whole=True)).connection)
 
 
-@router.delete("/{app}/{connection_id}", response_model=One, responses=WRITING, summary="Remove one that is not used")
+@router.delete("/{app}/{connectionId}", response_model=One, responses=WRITING, summary="Remove one that is not used")
 async def delete(app: App, connection_id: Id, who: CallerOf) -> One:
     found = await _changeable(who, app, connection_id)
     await who.service.connections.remove(found.id)
