@@ -17,9 +17,6 @@ from app.views import Place
 from tests.api.ground import Api
 from tests.cli.ground import Ground
 
-ROTATIONS = 3
-CLIENTS = 2
-
 
 @pytest.fixture
 async def host(api: Api) -> AsyncIterator[str]:
@@ -36,6 +33,12 @@ def logged_in(host: str, credited: Credited) -> Iterator[InfisicalSDKClient]:
         yield client
 
 
+def token_of(host: str, credited: Credited) -> str:
+    with logged_in(host, credited) as client:
+        token: str = client.get_token()
+        return token
+
+
 def listed(client: InfisicalSDKClient) -> dict[str, str]:
     found = client.secrets.list_secrets(project_id="default", environment_slug="dev", secret_path="/")
     return {secret.secretKey: secret.secretValue for secret in found.secrets}
@@ -49,16 +52,20 @@ def got(client: InfisicalSDKClient, name: str) -> str:
     return value
 
 
-async def test_what_it_reads_logs_in_during_and_after_every_rotation(host: str, api: Api, connected: Ground) -> None:
+@pytest.mark.parametrize(("rotations", "clients"), [(3, 2), pytest.param(60, 3, marks=pytest.mark.soak)])
+async def test_what_it_reads_logs_in_during_and_after_every_rotation(
+    host: str, api: Api, connected: Ground, rotations: int, clients: int
+) -> None:
     """With its cache, which serves a value for a minute after it was replaced, and without; from several threads."""
     ci = await api.identity("ci", "read")
+    token = await asyncio.to_thread(token_of, host, ci)  # one for all: logins are throttled
     made = await api.service.creation.create("postgres-credentials", connected.rotation_body)
     mapping = made.rotation.secrets_mapping
     user, password = mapping["username"], mapping["password"]
-    stop, tries, refused = threading.Event(), [0] * CLIENTS, []
+    stop, tries, refused = threading.Event(), [0] * clients, []
 
     def use(number: int) -> None:
-        with logged_in(host, ci) as client:
+        with InfisicalSDKClient(host=host, token=token, cache_ttl=None) as client:
             while not stop.is_set():
                 pair = listed(client)
                 if not connected.pg.login(pair[user], pair[password]):
@@ -67,19 +74,17 @@ async def test_what_it_reads_logs_in_during_and_after_every_rotation(host: str, 
 
     def rotated_under(cached: InfisicalSDKClient, before: dict[str, str], after: dict[str, str]) -> None:
         assert (listed(cached), got(cached, password)) == (before, before[password])
-        with logged_in(host, ci) as fresh:
+        with InfisicalSDKClient(host=host, token=token, cache_ttl=None) as fresh:
             assert listed(fresh) == after
             assert (got(fresh, user), got(fresh, password)) == (after[user], after[password])
         assert before[password] != after[password]
         assert connected.pg.login(before[user], before[password])
         assert connected.pg.login(after[user], after[password])
 
-    users = [asyncio.create_task(asyncio.to_thread(use, number)) for number in range(CLIENTS)]
+    users = [asyncio.create_task(asyncio.to_thread(use, number)) for number in range(clients)]
     try:
-        for _ in range(ROTATIONS):
-            with InfisicalSDKClient(host=host) as cached:
-                log_in = cached.auth.universal_auth.login
-                await asyncio.to_thread(log_in, ci.identity.id, ci.client_secret)
+        for _ in range(rotations):
+            with InfisicalSDKClient(host=host, token=token) as cached:
                 before = await asyncio.to_thread(listed, cached)
                 assert await asyncio.to_thread(got, cached, password) == before[password]
                 await api.service.rotations.rotate(made.rotation.id)
