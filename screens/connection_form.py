@@ -85,6 +85,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
                 what = f"a connection ({found.data.get('name') or self._declared.title})"
                 question = offer(what, found.updated_at, "Its secrets were not kept.")
                 answer = await self.app.push_screen_wait(question)
+                self.say_reading()
                 if not answer:
                     self.dismiss(None)
                     return

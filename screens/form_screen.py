@@ -20,7 +20,7 @@ from screens.text import one_line, plain
 from screens.troubles import told
 from screens.waiting import AT_ONCE
 from screens.widgets.bars import KeyBar, TitleBar, rule
-from screens.widgets.controls import Push
+from screens.widgets.controls import Choice, Push
 from screens.widgets.field import Field
 from screens.widgets.form import Form, field_of
 from screens.widgets.in_order import InOrder
@@ -42,6 +42,7 @@ class FormScreen(LeftOnce[Result]):
     """No key leads to another page from here (screens/pages.py)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Choose", tooltip="Open the list; typing searches it", priority=True),
         Binding("enter", "leap('enter')", "Next field", show=False, priority=True),
         Binding("down", "leap('down')", "Next field", show=False, priority=True),
         Binding("up", "leap('up')", "Previous field", show=False, priority=True),
@@ -143,7 +144,7 @@ class FormScreen(LeftOnce[Result]):
         """Once it takes a moment until there is a form to fill in."""
 
         def say() -> None:
-            if not self.form.children:
+            if self.is_active and not self.form.children:  # a question above it waits for the person
                 self.note(f"{look.glyphs().busy} reading{look.glyphs().ellipsis}", look.BUSY)
 
         self.set_timer(AT_ONCE, say)
@@ -160,12 +161,19 @@ class FormScreen(LeftOnce[Result]):
             self.say(problems[0][1], look.BAD)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "open":
+            return isinstance(self.focused, Choice)
         if action != "leap":
             return True
         control, key = self.focused, parameters[0]
         if not isinstance(control, InOrder) or key in control.keeps:
             return False
         return key != "enter" or self.form.following() is not None
+
+    def action_open(self) -> None:
+        """The list of a choice, before the next key is looked at: that is for the list."""
+        if isinstance(self.focused, Choice):
+            self.focused.action_show_overlay()
 
     def action_leap(self, key: str) -> None:
         """To another field, before the next key is looked at."""

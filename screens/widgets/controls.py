@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
-from textual.widgets import Button, Input, Select, TextArea
+from textual.widgets import Button, Input, OptionList, Select, TextArea
 
 from screens.look import glyphs
 from screens.text import one_line, plain
@@ -66,7 +66,8 @@ class Choice(InOrder, Select[str], inherit_bindings=False):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"enter"})
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "show_overlay", "Choose", tooltip="Open the list; typing searches it")
+        Binding("enter", "show_overlay", "Choose", tooltip="Open the list; typing searches it"),
+        Binding("space", "show_overlay", "Choose", tooltip="Open the list; typing searches it", show=False),
     ]
 
     def __init__(self, options: Iterable[tuple[str, str]], value: str = "", *, prompt: str = "none yet") -> None:
@@ -76,6 +77,11 @@ class Choice(InOrder, Select[str], inherit_bindings=False):
         super().__init__(
             listed, prompt=prompt, allow_blank=not known, value=value if known else Select.NULL, compact=True
         )
+
+    def action_show_overlay(self) -> None:
+        """The list takes the very next key: Textual would give it the focus a turn later, when hasty keys are gone."""
+        super().action_show_overlay()
+        self.screen.set_focus(self.query_one(OptionList), scroll_visible=False)
 
     @property
     def taking_keys(self) -> bool:

@@ -113,6 +113,7 @@ class Asking(FormScreen[str | None]):
             draft = Draft.restored(kept.data) if kept is not None else Draft()
             if kept is not None and draft.touched:
                 answer = await self.app.push_screen_wait(offer(_subject(draft), kept.updated_at))
+                self.say_reading()
                 if not answer:
                     self.dismiss(None)
                     return

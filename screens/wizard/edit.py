@@ -75,6 +75,7 @@ class EditScreen(WizardScreen):
             if kept is not None and values:
                 note = f"What you changed is put on top of how {self._row.name} is now."
                 answer = await self.app.push_screen_wait(offer(self._row.name, kept.updated_at, note, did="changing"))
+                self.say_reading()
                 if not answer:
                     self.dismiss(None)
                     return

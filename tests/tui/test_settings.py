@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.color import Color
 from textual.widgets import OptionList
 
@@ -89,6 +90,21 @@ async def test_choices_hold_at_once_and_at_the_next_start(pg: Database) -> None:
     async with walking() as walk:
         await walk.sees(shown, "+ healthy", "JST")
         assert walk.app.theme == "keyturn-light"
+
+
+@pytest.mark.usefixtures("home")
+async def test_hasty_keys_choose_from_the_list_that_they_opened() -> None:
+    async with walking() as walk:
+        await press(walk, "comma")
+        await walk.reaches("SettingsScreen")
+        await press(walk, "tab")
+        await field(walk, "Times")
+        chosen = walk.focused()
+        for key in ("enter", "down", "enter"):
+            walk.app.post_message(events.Key(key, None))
+        await walk.sees("kept")
+        assert load(read_path(settings_here().file.path))[0].times != DEFAULTS.times
+        assert walk.focused() is chosen
 
 
 @pytest.mark.usefixtures("home")
