@@ -100,7 +100,7 @@ def read(path: Path) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("mode", few(["immediate", "fast"]))
 def test_restart_keeps_port_and_data(server: PrivateServer, mode: server_module.Mode) -> None:
     port = server.port
     with server.connect() as connection:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+import pytest
+
 from app.errors import Explanation
 from app.service import Service
 from app.settings import Settings
@@ -166,6 +168,7 @@ async def test_names_of_the_greatest_length(gallery: Gallery) -> None:
         await gallery.hang("rotation-long-names", walk)
 
 
+@pytest.mark.soak
 async def test_ten_thousand_rotations(gallery: Gallery) -> None:
     async with stocked(partial(filling.add_rotations, count=10_000, now=stock.NOW)) as walk:
         await walk.sees("10000")

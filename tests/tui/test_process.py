@@ -18,7 +18,7 @@ from store import rotations
 from tests.conftest import Database
 from tests.tui.ground import open_here, row_of, set_up
 from tests.tui.terminal import PATIENCE, Tty
-from tests.variants import few
+from tests.variants import few, few_rows
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -63,7 +63,7 @@ def test_the_first_start_says_where_key_and_data_are(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+    ("number", "code"), few_rows([(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 )
 def test_a_signal_restores_the_terminal(number: signal.Signals, code: int) -> None:
     with Tty() as tty:
@@ -211,7 +211,7 @@ def test_a_crash_prints_no_secret_and_exits_with_one(home: Path, place: str) -> 
         tty.press("c")
         assert tty.ends() == 1
         assert tty.restored
-        said = tty.output[tty.output.rfind(b"\x1b[?1049l") :].decode()
+        said = tty.output[tty.output.rfind(b"\x1b[?1049l") :].decode().replace("\r\n", "")
     assert "Keyturn stopped: unexpected ValueError" in said
     assert "keyturn.log" in said
     log = (home / "keyturn.log").read_text()
