@@ -41,8 +41,8 @@ drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL, IA
 run: install  ## start Keyturn
 	$(BIN)/keyturn
 
-test: install  ## run the tests, three at once: on two cores one of them waits for something
-	$(BIN)/pytest -n 3 --dist worksteal
+test: install  ## run the tests, four at once: on two cores half of them wait for something
+	$(BIN)/pytest -n 4 --dist worksteal
 
 soak: install  ## run the minutes-long load tests
 	$(BIN)/pytest -m soak --timeout 1800 --ignore tests/property

@@ -125,6 +125,7 @@ def test_a_halted_server_refuses_connections_until_it_starts(server: PrivateServ
         server.start()
 
 
+@pytest.mark.soak
 def test_stopping_a_halted_server_leaves_nothing() -> None:
     server = PrivateServer()
     server.start()
@@ -148,6 +149,7 @@ def test_a_paused_server_accepts_and_never_answers(server: PrivateServer) -> Non
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.soak
 def test_a_paused_server_stops(server: PrivateServer) -> None:
     directory, process = server.directory, postmaster(server)
     server.pause()
@@ -156,6 +158,7 @@ def test_a_paused_server_stops(server: PrivateServer) -> None:
     assert not alive(process)
 
 
+@pytest.mark.soak
 def test_another_port_is_taken_when_the_first_is_in_use(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     free = server_module._free_port
     offers = iter([server.port])
@@ -165,6 +168,7 @@ def test_another_port_is_taken_when_the_first_is_in_use(server: PrivateServer, m
         second.connect().close()
 
 
+@pytest.mark.soak
 def test_a_restart_waits_for_its_own_port(server: PrivateServer) -> None:
     server.halt()
     with socket.create_server((server.host, server.port)) as intruder:
@@ -181,6 +185,7 @@ def test_a_server_that_cannot_start_shows_its_log() -> None:
         _ = server.directory
 
 
+@pytest.mark.soak
 def test_a_server_that_dies_is_tidied_up(server: PrivateServer) -> None:
     directory, process = server.directory, postmaster(server)
     os.kill(process, signal.SIGKILL)
@@ -214,6 +219,7 @@ def test_root_gives_up_being_root(identity: str, monkeypatch: pytest.MonkeyPatch
     assert not directory.exists()
 
 
+@pytest.mark.soak
 @as_root
 def test_binaries_in_a_private_folder_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = find_binaries("18").parents[1]

@@ -117,6 +117,7 @@ async def test_a_deleted_rotation_leaves_nothing_to_log_in_with(built: Stage, se
     assert clients.tally.failed == 0
 
 
+@pytest.mark.soak
 async def test_each_target_is_counted_by_itself_and_a_credential_that_died_is_noticed() -> None:
     """One start for both clouds: they are all there before the load, then lose what is published."""
     async with opened(clouds=True) as (built, service):

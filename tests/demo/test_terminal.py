@@ -46,6 +46,7 @@ async def create_rotations(home: Path) -> None:
         await service.aclose()
 
 
+@pytest.mark.soak
 async def test_it_counts_logins_on_screen_and_leaves_nothing(yard: Yard) -> None:
     with Terminal([str(KEYTURN), "--no-mouse", "demo"], yard.environ) as terminal:
         terminal.wait_for("its clients wait for a rotation (n)")

@@ -48,6 +48,7 @@ async def test_nor_does_one_with_an_access_key(aws_stage: Stage, point: Point) -
     await no_harm(aws_stage, point)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("point", WORST_OF_AZURE, ids=lambda point: point.title)
 async def test_nor_does_one_with_a_client_secret(azure_stage: Stage, point: Point) -> None:
     await no_harm(azure_stage, point)

@@ -179,6 +179,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("stage", few(["sqlite", "postgresql"]), indirect=True)
 def test_while_an_attempt_runs_everything_else_is_busy(stage: Shared) -> None:
     before = seen(stage.service, stage.shared)

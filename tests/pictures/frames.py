@@ -52,25 +52,25 @@ async def portraits(
     walk: Walk,
     size: tuple[int, int] | None = None,
     *,
-    every: bool = True,
+    turn: int | None = None,
     reopen: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, str]:
-    """SVG by variant, of the screen as it is. `size`: only this one. Not `every`: each size and each theme once.
+    """SVG by variant, of the screen as it is. `size`: only this one. `turn`: one of the variants, each time another.
 
     `reopen` opens the screen anew: Textual's own keep the colours that they were opened with.
     """
     sizes = [size] if size else SIZES
+    variants = [(size, theme) for size in sizes for theme in (DARK, LIGHT)]
     taken = {}
-    for at, (width, height) in enumerate(sizes):
-        for theme in (DARK, LIGHT) if every else (DARK, LIGHT)[at : at + 1]:
-            walk.app.theme = theme
-            walk.app.refresh_css(animate=False)  # now: Textual does so some time later
-            await walk.pilot.resize_terminal(width, height)
-            if reopen is not None:
-                await reopen()
-            for line in walk.screen.query(Input):
-                line.cursor_blink = False
-            await walk.pilot.pause()
-            variant = f"{width}x{height}-{theme.removeprefix('keyturn-')}"
-            taken[variant] = walk.app.export_screenshot(title="Keyturn")
+    for (width, height), theme in variants if turn is None else [variants[turn % len(variants)]]:
+        walk.app.theme = theme
+        walk.app.refresh_css(animate=False)  # now: Textual does so some time later
+        await walk.pilot.resize_terminal(width, height)
+        if reopen is not None:
+            await reopen()
+        for line in walk.screen.query(Input):
+            line.cursor_blink = False
+        await walk.pilot.pause()
+        variant = f"{width}x{height}-{theme.removeprefix('keyturn-')}"
+        taken[variant] = walk.app.export_screenshot(title="Keyturn")
     return taken

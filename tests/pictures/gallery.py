@@ -24,7 +24,7 @@ class Gallery:
     apart: Path
     """Where pictures go that differ from what is expected."""
     every: bool
-    """Whether all sizes are looked at in all themes."""
+    """Whether all sizes are looked at in all themes; otherwise each screen in one of them."""
     different: list[str] = field(default_factory=list)
     hung: int = 0
 
@@ -37,7 +37,8 @@ class Gallery:
         reopen: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Take the screen as it is, in every size, or in that one alone, and every theme; opened anew for each."""
-        for variant, svg in (await portraits(walk, size, every=self.every, reopen=reopen)).items():
+        turn = None if self.every else self.hung
+        for variant, svg in (await portraits(walk, size, turn=turn, reopen=reopen)).items():
             self._look(f"{name}-{variant}.svg", f"{_FONTS.sub('', svg).rstrip()}\n")
 
     def _look(self, name: str, svg: str) -> None:

@@ -98,7 +98,7 @@ async def test_a_healthy_rotation_and_its_questions(gallery: Gallery) -> None:
         await gallery.hang("move", walk)
         await walk.press("escape", "l")
         await walk.reaches("ReadingScreen")
-        await walk.sees("Connection refused")
+        await walk.sees("It cannot run")
         await gallery.hang("plan", walk)
         await walk.press("escape", "e")
         await walk.reaches("EditScreen")

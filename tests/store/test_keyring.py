@@ -123,6 +123,7 @@ def test_creating_where_a_key_is_returns_that_key(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["keyturn.key"]
 
 
+@pytest.mark.soak
 def test_processes_that_create_at_once_agree(tmp_path: Path) -> None:
     script = (
         PRELUDE

@@ -289,6 +289,7 @@ async def test_a_connection_in_use_is_not_removed(pg: Database) -> None:
     assert await names() == ["ops-admin"]
 
 
+@pytest.mark.soak
 async def test_brackets_are_shown_as_they_are(pg: Database) -> None:
     database, admin = f"db[prod] [/] {pg.suffix}", f"[@click=app.quit]x_{pg.suffix}"
     pg.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

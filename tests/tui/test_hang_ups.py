@@ -103,6 +103,7 @@ async def test_a_half_made_edit_is_offered_again_and_nothing_is_changed(pg: Data
         await walk.sees("9")
 
 
+@pytest.mark.soak
 @ENDS
 def test_settings_that_are_being_changed_are_the_old_ones_or_the_new_ones(home: Path, end: str) -> None:
     file = settings_here().file.path

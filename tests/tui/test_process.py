@@ -23,6 +23,7 @@ from tests.variants import few, few_rows
 pytestmark = pytest.mark.usefixtures("home")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 40), marks=pytest.mark.soak)])
 async def test_a_walk_in_a_real_terminal(pg: Database, size: tuple[int, int]) -> None:
     (rotation_id,) = await set_up(pg, "billing")
@@ -73,6 +74,7 @@ def test_a_signal_restores_the_terminal(number: signal.Signals, code: int) -> No
         assert tty.restored
 
 
+@pytest.mark.soak
 def test_a_signal_while_the_store_is_being_opened() -> None:
     with Tty() as tty:
         tty.sees("Rotation")
@@ -222,6 +224,7 @@ def test_a_crash_prints_no_secret_and_exits_with_one(home: Path, place: str) -> 
         assert "api_token" not in text
 
 
+@pytest.mark.soak
 def test_logging_and_stray_output_stay_off_the_screen(home: Path) -> None:
     code = """
 import logging, os, sys, warnings

@@ -84,6 +84,7 @@ async def test_while_it_rotates(pg: Database) -> None:
     assert (await row_of(rotation_id)).active_identity == second
 
 
+@pytest.mark.soak
 async def test_in_the_middle_of_the_wizard(pg: Database) -> None:
     async with at_step(pg, DETAILS, name="") as walk:
         await field(walk, "Name")
@@ -100,6 +101,7 @@ async def test_in_the_middle_of_the_wizard(pg: Database) -> None:
         await through_all_sizes(walk, "5 Review", "Create rotation")
 
 
+@pytest.mark.soak
 async def test_a_page_that_comes_up_while_there_is_no_room_waits_for_it(pg: Database) -> None:
     """What was open above it ended by itself."""
     await set_up(pg, "billing")

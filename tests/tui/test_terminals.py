@@ -116,6 +116,7 @@ def test_the_mouse_can_be_left_to_the_terminal() -> None:
     assert 'mouse = "on"' in settings_here().file.path.read_text()
 
 
+@pytest.mark.soak
 def test_a_variable_decides_about_the_mouse() -> None:
     on, off = Preferences(), Preferences(mouse="off")
     assert wants_mouse(on, {})

@@ -143,6 +143,7 @@ ADVANCED = {
 }
 
 
+@pytest.mark.soak
 async def test_advanced_parameters_unfold_to_show_what_is_wrong(pg: Database) -> None:
     async with at_step(pg, PARAMETERS, users=False) as walk:
         await press(walk, "tab", "tab", "tab", "enter")
