@@ -22,6 +22,7 @@ from tests.deliver.test_targets import add, state
 from tests.store.conftest import postgresql_url
 
 
+@pytest.mark.soak
 def test_a_command_that_hangs_holds_up_neither_rotations_nor_other_files(connected: Ground, tmp_path: Path) -> None:
     rotation = connected.create()
     publish({"A": "one"}, "/other")

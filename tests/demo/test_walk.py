@@ -98,6 +98,7 @@ SABOTAGE: dict[str, tuple[str, Callable[[Stage], None]]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "kind",
     ["published", pytest.param("cached", marks=pytest.mark.soak), pytest.param("at the end", marks=pytest.mark.soak)],

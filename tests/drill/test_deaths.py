@@ -38,7 +38,7 @@ WORST_OF_AWS = (
 WORST_OF_AZURE = (Point(of_keys("scheduled run"), inside="addPassword", answered=True),)
 
 
-@pytest.mark.parametrize("point", few(WORST, keep=2), ids=lambda point: point.title)
+@pytest.mark.parametrize("point", few(WORST), ids=lambda point: point.title)
 async def test_no_login_fails_and_all_is_brought_to_its_end(stage: Stage, point: Point) -> None:
     await no_harm(stage, point)
 

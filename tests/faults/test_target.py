@@ -181,7 +181,7 @@ TOLD_BY_HAND = {"dropped", "NOLOGIN", "read-only", "user has too many connection
             *((fault, BY_HAND) for fault in FAULTS if fault.name in TOLD_BY_HAND),
             *((fault, BY_SCHEDULE) for fault in FAULTS),
         ],
-        keep=8,
+        keep=5,
     ),
     ids=lambda value: value.name if isinstance(value, Fault) else value,
 )

@@ -30,7 +30,7 @@ def house(fresh_home: Path, home: Path, world: World) -> House:
     return made
 
 
-FEW, MANY = [30], [pytest.param(1500, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+FEW, MANY = [20], [pytest.param(1500, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
 Call = Callable[[Service, Any], Awaitable[object]]
 
 ROTATION = {

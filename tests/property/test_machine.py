@@ -13,7 +13,7 @@ from tests.property.machine import Machine
 
 FAST = settings(
     max_examples=200,
-    stateful_step_count=12,
+    stateful_step_count=10,
     deadline=None,
     derandomize=True,
     database=None,

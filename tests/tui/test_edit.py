@@ -92,6 +92,7 @@ async def test_other_users_are_rotated_after_the_review_told_what_that_means(pg:
     assert pg.login(values["billing_USER"], values["billing_PASSWORD"])
 
 
+@pytest.mark.soak
 async def test_what_is_left_running_is_told_when_it_ends_and_not_before(pg: Database) -> None:
     await set_up(pg, "billing")
     second, third = pg.role_name("billing2"), pg.create_role("third", "temporary")

@@ -141,6 +141,7 @@ async def test_done_goes_back_to_the_dashboard(pg: Database) -> None:
         await walk.sees("✓ healthy", "billing")
 
 
+@pytest.mark.soak
 async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
     async with at_step(pg, CONNECTION) as walk:
         await field(walk, "Connection")
@@ -171,6 +172,7 @@ async def test_switches_and_choices_go_into_the_rotation(pg: Database) -> None:
     assert (rotation.environment.slug, rotation.folder.path) == ("staging", "/billing/eu")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("chosen", "hours", "shown", "sent"),
     [

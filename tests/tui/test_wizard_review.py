@@ -43,7 +43,7 @@ def own_pg() -> Iterator[Database]:
     ("key", "at", "title", "text", "shown"),
     [
         pytest.param("1", CONNECTION, "Rotation interval", "5", "every 5 days", marks=pytest.mark.soak),
-        ("2", PARAMETERS, "Second username", "", ""),
+        pytest.param("2", PARAMETERS, "Second username", "", "", marks=pytest.mark.soak),
         ("3", MAPPING, "Path", "/other", "default, prod, /other"),
         pytest.param("4", DETAILS, "Description", "for [prod]", "for [prod]", marks=pytest.mark.soak),
     ],
