@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.api.application import make_application
 from app.api.errors import TooMany
@@ -154,7 +155,8 @@ async def test_tokens_end_and_are_renewed_as_far_as_they_may_be(ready: Path) -> 
 
 async def test_too_many_logins_have_to_wait(api: Api) -> None:
     now = 0.0
-    api.gate.inner.state.throttle = Throttle(lambda: now)  # type: ignore[attr-defined] # a FastAPI application
+    assert isinstance(api.gate.inner, FastAPI)
+    api.gate.inner.state.throttle = Throttle(lambda: now)
     ci: Credited = await api.identity("ci", "read")
     answers = [await log_in(api, ci.identity.id, "wrong") for _ in range(OF_CLIENT[0] + 1)]
     assert [a.status_code for a in answers] == [401] * OF_CLIENT[0] + [429]
@@ -195,7 +197,8 @@ async def test_a_server_without_a_known_defect_says_so_without_details(api: Api,
     """What is wrong inside is for the log."""
     ci = await api.caller()
     broken = make_application(api.service)
-    broken.inner.state.service = None  # type: ignore[attr-defined] # a FastAPI application
+    assert isinstance(broken.inner, FastAPI)
+    broken.inner.state.service = None
     transport = httpx.ASGITransport(app=broken)
     async with httpx.AsyncClient(transport=transport, base_url="http://keyturn") as client:
         answer = await client.get(ANYTHING, headers=ci.client.headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -58,8 +59,8 @@ class Asking:
     def __init__(self, loop: asyncio.AbstractEventLoop, api: Api) -> None:
         self.loop, self.api = loop, api
 
-    def __call__(self, method: str, path: str, **more: object) -> tuple[int, dict[str, object]]:
-        answer = self.loop.run_until_complete(self.api.stranger.request(method, f"http://keyturn{path}", **more))  # type: ignore[arg-type]
+    def __call__(self, method: str, path: str, **more: Any) -> tuple[int, dict[str, object]]:
+        answer = self.loop.run_until_complete(self.api.stranger.request(method, f"http://keyturn{path}", **more))
         return answer.status_code, {key: value for key, value in answer.json().items() if key != "reqId"}
 
 
