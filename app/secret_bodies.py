@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from app.contract import PATH_MAX, Body, FolderPath, Whole, known_part, secret_name_problem, validated
+from app.contract import PATH_MAX, Body, FolderPath, Whole
 from app.errors import InvalidInput
+from app.validation import known_part, secret_name_problem, validated
 from providers.base import Problem
 
 B = TypeVar("B", bound=Body)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BeforeValidator
 
-from app.contract import M, validated
 from app.errors import InvalidInput
+from app.validation import M, validated
 from providers.base import Problem
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic.alias_generators import to_camel
 
-from app.contract import CreateConnection, known_part, validated
+from app.contract import CreateConnection
 from app.errors import InvalidInput
 from app.rotation.redact import redact
+from app.validation import known_part, validated
 from providers.base import ConnectionApp, Problem, TargetError
 from store import connections
 from store.database import Tx

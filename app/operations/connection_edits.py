@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.contract import validated
 from app.errors import Busy, InvalidInput
 from app.operations.access import Parsed, parse, refuse_taken, split
 from app.operations.context import connection_by
+from app.validation import validated
 from providers.base import ConnectionApp, Problem
 from providers.registry import UnknownType, connection_app, provider
 from store import connections, projects, rotations

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.contract import ParsedRotation, ReadRotation, SecretRotation, parse_rotation, read_rotation, validated
+from app.contract import SecretRotation
 from app.errors import Busy, InvalidInput, NotFound, PreflightFailed, RotationFailed
 from app.operations.context import Context, connection_by, environment_by
 from app.operations.documents import document_of
@@ -20,6 +20,7 @@ from app.rotation.engine import nobody
 from app.rotation.failpoints import reached
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener
+from app.validation import ParsedRotation, ReadRotation, parse_rotation, read_rotation, validated
 from app.views import Outlook, Pick
 from providers.base import Check, CheckResult, Choosing, Preparable, Preparation, Problem, Provider, Target
 from providers.registry import provider as provider_of

@@ -9,13 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.contract import (
-    SecretRotation,
-    UpdateRotation,
-    known_part,
-    parse_mapping,
-    validated,
-)
+from app.contract import SecretRotation, UpdateRotation
 from app.errors import Busy, InvalidInput, PreflightFailed
 from app.operations import edit_outlook, moves
 from app.operations.context import Context, rotation_by
@@ -29,6 +23,7 @@ from app.rotation.failpoints import reached
 from app.rotation.lease import claiming
 from app.rotation.redact import redact
 from app.rotation.surroundings import Listener
+from app.validation import known_part, parse_mapping, validated
 from app.views import Outlook
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.contract import MoveRotation, SecretRotation, known_part, validated
+from app.contract import MoveRotation, SecretRotation
 from app.errors import Busy, InvalidInput, NotFound
 from app.operations.context import Context, environment_by, rotation_by
 from app.operations.documents import document_of
 from app.rotation.failpoints import reached
+from app.validation import known_part, validated
 from providers.base import Problem
 from store import events, leases, projects, rotations, secrets
 from store.database import Tx

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.contract import CreateRotation, ReadRotation
+from app.contract import CreateRotation
 from app.rotation import schedule
+from app.validation import ReadRotation
 from app.views import Outlook
 from providers.base import Provider
 
