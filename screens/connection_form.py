@@ -83,7 +83,7 @@ class ConnectionFormScreen(FormScreen[str | None]):
             found = None if self._edited else await self._service.drafts.load(self._keeper.kind)
             if found is not None and found.data:
                 what = f"a connection ({found.data.get('name') or self._declared.title})"
-                question = offer(what, found.updated_at, "Its secrets were not kept.")
+                question = offer(what, found.updated_at, self._service.context.clock(), "Its secrets were not kept.")
                 answer = await self.app.push_screen_wait(question)
                 self.say_reading()
                 if not answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Explanation
@@ -60,11 +60,13 @@ class Keeper:
 CONTINUE, ANEW = "continue", "anew"
 
 
-def offer(what: str, updated_at: datetime | None, note: str = "", *, did: str = "setting up") -> Question:
+def offer(
+    what: str, updated_at: datetime | None, now: datetime, note: str = "", *, did: str = "setting up"
+) -> Question:
     """Asks whether to go on with a draft: CONTINUE, ANEW, or "" for neither. `what` says what it is about."""
     when = ""
     if updated_at is not None:
-        local, today = updated_at.astimezone(), datetime.now(UTC).astimezone().date()
+        local, today = updated_at.astimezone(), now.astimezone().date()
         when = f" from {local:%H:%M}" if local.date() == today else f" from {local:%Y-%m-%d %H:%M}"
     answers = [(CONTINUE, "Continue"), (ANEW, "Discard it, start anew")]
     text = f"You were {did} {what} and did not finish. {note}".strip()

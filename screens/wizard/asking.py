@@ -112,7 +112,9 @@ class Asking(FormScreen[str | None]):
             kept = await self._service.drafts.load(KIND)
             draft = Draft.restored(kept.data) if kept is not None else Draft()
             if kept is not None and draft.touched:
-                answer = await self.app.push_screen_wait(offer(_subject(draft), kept.updated_at))
+                answer = await self.app.push_screen_wait(
+                    offer(_subject(draft), kept.updated_at, self._service.context.clock())
+                )
                 self.say_reading()
                 if not answer:
                     self.dismiss(None)

@@ -74,7 +74,9 @@ class EditScreen(WizardScreen):
             values = self._apart(Draft.restored(kept.data).values) if kept is not None else {}
             if kept is not None and values:
                 note = f"What you changed is put on top of how {self._row.name} is now."
-                answer = await self.app.push_screen_wait(offer(self._row.name, kept.updated_at, note, did="changing"))
+                now = self._service.context.clock()
+                question = offer(self._row.name, kept.updated_at, now, note, did="changing")
+                answer = await self.app.push_screen_wait(question)
                 self.say_reading()
                 if not answer:
                     self.dismiss(None)
