@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import select
 import ssl
 import tempfile
@@ -21,6 +20,7 @@ from psycopg import pq, sql, waiting
 from psycopg.rows import TupleRow, tuple_row
 
 from providers.base import Outcome, TargetError, TargetRefused
+from providers.postgres_scram import verifier
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -32,7 +32,6 @@ CONNECT_SECONDS = 10
 
 _RV = TypeVar("_RV")
 Statement = sql.SQL | sql.Composed | bytes
-_VERIFIER = re.compile(r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*:[A-Za-z0-9+/]+=*")
 # A path that can't exist: libpq would otherwise look into ~/.postgresql and ~/.pgpass.
 _NOWHERE = "/dev/null/none"
 _BUNDLES = (
@@ -192,22 +191,12 @@ class Session:
     def _reported(self, parameter: str) -> str:
         return self._connection.info.parameter_status(parameter) or ""
 
-    def verifier(self, username: str, password: str) -> str:
-        """Return what the server stores for a password, so that the password itself is never sent to it.
-
-        A server takes a verifier of the wrong form for a password, hence the check.
-        """
-        verifier = self._connection.pgconn.encrypt_password(
-            password.encode(), username.encode(), b"scram-sha-256"
-        ).decode()
-        if not _VERIFIER.fullmatch(verifier):
-            raise TargetRefused("The PostgreSQL client library made no SCRAM-SHA-256 verifier of the password.")
-        return verifier
-
     def new_password(self, username: str, password: str) -> sql.Composed:
-        """Return the statement that sets it. It names nothing but the password: managed servers refuse more."""
-        verifier = self.verifier(username, password)
-        return sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), sql.Literal(verifier))
+        """Return the statement that sets it. It names nothing but the password: managed servers refuse more.
+
+        What it holds is the password's verifier: the password itself is never sent.
+        """
+        return sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), sql.Literal(verifier(password)))
 
     async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
         """Run one reading statement."""

@@ -16,15 +16,19 @@ from app.service import open_service
 from app.views import ConnectionTest
 
 
-def stand_in(module: str) -> psutil.Process:
-    """The newest of this process's children that plays it."""
-    found = [child for child in psutil.Process().children() if f"app.demo.{module}" in child.cmdline()]
+async def stand_in(module: str) -> psutil.Process:
+    """The newest of this process's children that plays it; one that has just begun has no command line for a moment."""
+    found: list[psutil.Process] = []
+    async with asyncio.timeout(30):
+        while not found:
+            await asyncio.sleep(0.01)
+            found = [child for child in psutil.Process().children() if f"app.demo.{module}" in child.cmdline()]
     return max(found, key=lambda child: child.create_time())
 
 
 async def test_a_connection_waits_for_its_stand_in_and_tells_when_that_is_gone() -> None:
     with stage() as built:
-        processes = [stand_in("iam_server"), stand_in("entra_server")]
+        processes = [await stand_in("iam_server"), await stand_in("entra_server")]
         for process in processes:
             process.send_signal(signal.SIGSTOP)
         service = open_service(built.settings, "test")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import threading
 from typing import Any
@@ -186,13 +185,3 @@ async def test_a_connect_timeout_of_libpqs_is_told_like_ours(monkeypatch: pytest
     ):
         await opened(port=silent.getsockname()[1]).test()
     assert "firewalls" in caught.value.remedy
-
-
-async def test_a_verifier_of_another_shape_is_never_sent(
-    target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server would take it for a password."""
-    async with target.session() as session:
-        monkeypatch.setattr(wire, "_VERIFIER", re.compile("something else"))
-        with pytest.raises(TargetRefused, match="no SCRAM-SHA-256 verifier"):
-            session.new_password("app", "x")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from psycopg import sql
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg import pq, sql
 
 from providers.postgres_scram import belongs_to, verifier
 from tests.conftest import Database
@@ -13,9 +15,13 @@ PASSWORDS = [
     "żółć",
     "a\u00a0no-break space",
     "soft\u00adhyphen",
+    "zero\u200bwidth",
     "\u2163 roman",
     "ﷺ",
     "\u0627\u0031",
+    "\u0340 forbidden, but not what it is normalised to",
+    "\u2135 right to left, but not what it is normalised to",
+    "\U0002f95f normalised otherwise since",
     "tab\there",
 ]
 
@@ -40,6 +46,15 @@ def test_the_servers_own_verifier_belongs_to_the_password(pg: Database) -> None:
         ((made,),) = pg.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", user)
         assert belongs_to(made, password), password
         assert not belongs_to(made, password + "x")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8))
+@example("\u0627\u2135\u0627")
+def test_a_verifier_of_libpqs_belongs_to_the_password(password: str) -> None:
+    unconnected = pq.PGconn.connect_start(b"host=127.0.0.1 port=1")
+    made = unconnected.encrypt_password(password.encode(), b"user", b"scram-sha-256").decode()
+    unconnected.finish()
+    assert belongs_to(made, password)
 
 
 @pytest.mark.parametrize("text", ["", "md5abc", "SCRAM-SHA-256$0:AAAA$AAAA:AAAA", "SCRAM-SHA-256$4096:A$AAAA:AAAA"])
