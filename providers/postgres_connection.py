@@ -20,7 +20,7 @@ from psycopg import pq, sql, waiting
 from psycopg.rows import TupleRow, tuple_row
 
 from providers.base import Outcome, TargetError, TargetRefused
-from providers.postgres_scram import verifier
+from providers.postgres_scram import ITERATIONS, verifier
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -191,12 +191,17 @@ class Session:
     def _reported(self, parameter: str) -> str:
         return self._connection.info.parameter_status(parameter) or ""
 
-    def new_password(self, username: str, password: str) -> sql.Composed:
-        """Return the statement that sets it. It names nothing but the password: managed servers refuse more.
+    def verifier(self, password: str) -> str:
+        """Return what the server stores for a password, so that the password itself is never sent to it.
 
-        What it holds is the password's verifier: the password itself is never sent.
+        As costly to guess as the server wants it: from PostgreSQL 16 on it tells how costly.
         """
-        return sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), sql.Literal(verifier(password)))
+        return verifier(password, int(self._reported("scram_iterations") or ITERATIONS))
+
+    def new_password(self, username: str, password: str) -> sql.Composed:
+        """Return the statement that sets it. It names nothing but the password: managed servers refuse more."""
+        stored = sql.Literal(self.verifier(password))
+        return sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), stored)
 
     async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
         """Run one reading statement."""

@@ -34,7 +34,6 @@ from providers.fields import Fields, Text, bytes_at_most, complaint
 from providers.passwords import PasswordRequirements, generate
 from providers.postgres_errors import identifier
 from providers.postgres_preparation import script
-from providers.postgres_scram import verifier
 from providers.postgres_statement import DEFAULT_STATEMENT, TemplateError, problem, render
 
 if TYPE_CHECKING:
@@ -254,7 +253,7 @@ class PostgresCredentialsProvider:
                     username=username,
                     password=password,
                     database=target.credentials.database,
-                    verifier=verifier(password),
+                    verifier=session.verifier(password),
                 )
             except TemplateError as error:
                 raise TargetRefused(str(error), remedy="Change the rotation statement.") from None

@@ -14,7 +14,8 @@ import re
 import stringprep
 import unicodedata
 
-_ITERATIONS = 4096
+ITERATIONS = 4096
+"""PostgreSQL's own, unless it is set otherwise there."""
 _SALT = 16
 _FORM = re.compile(r"SCRAM-SHA-256\$(\d{1,7}):([A-Za-z0-9+/=]+)\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+")
 _FORBIDDEN = (
@@ -31,9 +32,9 @@ _FORBIDDEN = (
 )
 
 
-def verifier(password: str) -> str:
+def verifier(password: str, iterations: int = ITERATIONS) -> str:
     """With a fresh salt."""
-    return _made(password, os.urandom(_SALT), _ITERATIONS)
+    return _made(password, os.urandom(_SALT), iterations)
 
 
 def belongs_to(text: str, password: str) -> bool:

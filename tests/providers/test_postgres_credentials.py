@@ -129,6 +129,24 @@ async def test_two_users_take_turns(pg: Database, target: PostgresTarget, statem
     await PROVIDER.verify(target, given, two)
 
 
+@pytest.mark.pg_versions
+@pytest.mark.parametrize("statement", [None, DEFAULT_STATEMENT], ids=["built-in", "template"])
+async def test_a_password_is_as_costly_to_guess_as_the_server_wants(
+    pg: Database, target: PostgresTarget, statement: str | None
+) -> None:
+    """Before PostgreSQL 16, by its built-in cost."""
+    user, wanted = pg.create_role("app"), "4096"
+    with pg.connect() as connection:
+        if connection.info.server_version >= 160000:
+            wanted = "77"
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET scram_iterations = 77").format(sql.Identifier(pg.database))
+            )
+    await rotate(target, parameters(user, rotationStatement=statement))
+    ((stored,),) = pg.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", user)
+    assert stored.startswith(f"SCRAM-SHA-256${wanted}:")
+
+
 @pytest.mark.parametrize("statement", [None, DEFAULT_STATEMENT], ids=["built-in", "template"])
 @pytest.mark.parametrize("stem", DIFFICULT_NAMES)
 async def test_names_of_all_kinds(pg: Database, target: PostgresTarget, stem: str, statement: str | None) -> None:
