@@ -74,8 +74,11 @@ def validated(model: type[M], data: Any, prefix: str, problems: list[Problem]) -
 
 
 def known_part(model: type[BaseModel], data: Mapping[str, Any], ignored: list[str], prefix: str = "") -> dict[str, Any]:
-    """What a model reads of `data`; the names of all other keys are appended to `ignored` (clients send extra ones)."""
-    fields = {name: info for field, info in model.model_fields.items() for name in (field, info.alias) if name}
+    """What a model reads of `data`; the names of all other keys are appended to `ignored` (clients send extra ones).
+
+    By its documented name alone: whoever judged a body by that must not be passed by under another spelling.
+    """
+    fields = {info.alias or field: info for field, info in model.model_fields.items()}
     known: dict[str, Any] = {}
     for key, value in data.items():
         if key not in fields:

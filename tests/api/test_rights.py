@@ -88,6 +88,24 @@ async def test_places_that_are_not_its_own_are_forbidden_and_not_listed(connecte
         assert (await root("GET", path))["secretRotation"]["folder"]["path"] == "/"
 
 
+async def test_a_place_under_another_spelling_is_no_way_around_its_rights(connected: Ground) -> None:
+    """What decides where something goes is what was judged: `secret_path` is not read beside `secretPath`."""
+    async with opened() as api:
+        api.service.store.write(add_project)
+        ci = await api.caller(paths=("/db/**",))
+        names = {"projectId": "project_id", "secretPath": "secret_path", "connectionId": "connection_id"}
+        beyond = {names.get(key, key): value for key, value in connected.rotation_body.items()}
+        beyond["project_id"] = "other"
+        said = await ci("POST", ROTATIONS, beyond, expect=422)
+        assert names.keys() <= {detail["field"] for detail in said["details"]}
+        within = {**connected.rotation_body, "secretPath": "/db", "secret_path": "/", "project_id": "other"}
+        made = (await ci("POST", ROTATIONS, within))["secretRotation"]
+        assert (made["projectId"], made["folder"]["path"]) == (ci.credited.identity.project_id, "/db")
+
+        theirs = {**connected.connection_body, "name": "theirs", "project_id": "other"}
+        assert (await ci("POST", CONNECTIONS, theirs))["appConnection"]["projectId"] is None
+
+
 @pytest.mark.parametrize(
     ("pattern", "inside", "outside"),
     [
