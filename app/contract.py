@@ -73,7 +73,7 @@ def _path(value: Any) -> Any:
     if not value:
         raise ValueError("must not be empty")
     value = "/" + value.strip("/")
-    if not PATH.fullmatch(value) or ".." in value.split("/"):
+    if not PATH.fullmatch(value) or {".", ".."} & {*value.split("/")}:
         raise ValueError("must be a folder path such as / or /billing/eu (letters, digits, - _ .)")
     return value
 

@@ -38,6 +38,8 @@ _WAITING = 1024
 """Connections that wait to be accepted."""
 _LAST_WORDS = 5
 """Seconds for answers to reach those who asked, once all are given."""
+_OPENS_NOTHING = " "
+"""The password given for a key: without one OpenSSL asks on the terminal, and waits. uvicorn takes "" for none."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ async def _renew(context: ssl.SSLContext | None, where: Place, known: list[tuple
         if (stamp := _stamp(where)) == known:
             continue
         try:
-            context.load_cert_chain(where.certificate, where.key, password="")
+            context.load_cert_chain(where.certificate, where.key, password=_OPENS_NOTHING)
         except (OSError, ssl.SSLError) as error:
             tell(
                 "certificate", level=logging.ERROR, message=f"cannot be renewed: {error.strerror}; the former one stays"
@@ -207,7 +209,7 @@ def _config(application: Any, where: Place) -> uvicorn.Config:
         h11_max_incomplete_event_size=HEADER_BYTES,
         ssl_certfile=where.certificate,
         ssl_keyfile=where.key,
-        ssl_keyfile_password="" if where.key else None,  # none is asked for on a terminal
+        ssl_keyfile_password=_OPENS_NOTHING if where.key else None,
     )
     try:
         config.load()

@@ -41,7 +41,20 @@ CONTENTS: list[tuple[bytes, int, str]] = [
     (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400, "nested too deeply"),
     (b'{"name": "' + b"x" * bodies.LARGEST + b'"}', 413, "too large"),
 ]
-PATHS = ["/../etc", "/a/../../b", "a b", "/a\\b", "/%2e%2e/x", "/a\0b", "/" + "x" * 600, "/ä", "..", "/\r\nX: y"]
+PATHS = [
+    "/../etc",
+    "/a/../../b",
+    "a b",
+    "/a\\b",
+    "/%2e%2e/x",
+    "/a\0b",
+    "/" + "x" * 600,
+    "/ä",
+    "..",
+    "/\r\nX: y",
+    "/.",
+    "/db/./eu",
+]
 NASTY = ["x\0y", "x\r\nSet-Cookie: a=b", "'; DROP TABLE rotation; --", "%00", "ä" * 5000, "{}", "[b]"]
 FLAGS = {"": 404, "true": 404, "True": 404, "FALSE": 404, "maybe": 422, "true ": 422}
 

@@ -14,6 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from app.api import protocol, serving
 from app.cli import serve
@@ -198,8 +204,14 @@ async def test_what_is_no_request_is_answered_and_cut_off(ready: Path) -> None:
             assert answer.count('"statusCode": 400') == answer.count("HTTP/1.1 ") == 1
 
 
-async def test_over_tls(ready: Path, tmp_path: Path) -> None:
+async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = make_certificates(tmp_path)
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(
+        load_pem_private_key(made.leaf.read_bytes(), None).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+    )
     where = serving.place("127.0.0.1:0", str(made.leaf), str(made.leaf))
     trusting = ssl.create_default_context(cafile=str(made.ca))
     async with opened() as api, serving.answering(api.service, where, asyncio.Event(), DEADLINE) as address:
@@ -208,11 +220,11 @@ async def test_over_tls(ready: Path, tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=f"http://{address}") as plain:
             with pytest.raises(httpx.HTTPError):
                 await plain.get("/api/status")
-        wrong = serving.answering(
-            api.service, serving.place("127.0.0.1:0", str(made.leaf), str(made.ca)), asyncio.Event(), DEADLINE
-        )
-        with pytest.raises(UsageError, match="cannot be used"):
-            await wrong.__aenter__()
+        for key in (made.ca, locked):
+            wrong = serving.place("127.0.0.1:0", str(made.leaf), str(key))
+            with pytest.raises(UsageError, match="cannot be used"):
+                await serving.answering(api.service, wrong, asyncio.Event(), DEADLINE).__aenter__()
+    assert "pass phrase" not in capfd.readouterr().err
 
 
 async def test_a_renewed_certificate_is_taken_up(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
