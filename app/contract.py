@@ -150,7 +150,7 @@ class CreateConnection(Body):
     name: Slug = Field(min_length=1, max_length=32)
     description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
     method: Trimmed = Field(min_length=1)
-    credentials: dict[str, Any]
+    credentials: dict[str, Any] = Field(repr=False)
     project_id: Trimmed | None = None
 
 

@@ -19,8 +19,9 @@ def add(tx: Tx, row: Identity) -> Identity:
     return row
 
 
-def get(tx: Tx, identity_id: str) -> Identity | None:
-    return tx.session.get(Identity, identity_id)
+def held(tx: Tx, identity_id: str) -> Identity | None:
+    """Nobody gives it another secret or removes it until the transaction ends."""
+    return tx.session.get(Identity, identity_id, with_for_update=True)
 
 
 def find(tx: Tx, id_or_name: str) -> Identity | None:
@@ -48,11 +49,12 @@ def add_token(tx: Tx, row: AccessToken) -> None:
 
 
 def by_token(tx: Tx, token_hash: bytes, now: datetime) -> tuple[Identity, AccessToken] | None:
-    """Whose token that is; None when nobody has it, or it has expired."""
+    """Whose token that is; None when nobody has it, or it has expired. Nobody revokes it until the transaction ends."""
     query = (
         select(Identity, AccessToken)
         .where(AccessToken.identity_id == Identity.id)
         .where(AccessToken.hash == token_hash, col(AccessToken.expires_at) > now)
+        .with_for_update(of=AccessToken)
     )
     return tx.session.exec(query).one_or_none()
 
@@ -84,10 +86,14 @@ async def holder_of(store: Store, token_hash: bytes, now: datetime) -> Holder | 
     return Holder._make(rows[0]) if rows else None
 
 
-def revoke_tokens(tx: Tx, identity_id: str) -> int:
-    """How many were still valid or not yet cleared away."""
-    gone = tx.session.execute(delete(AccessToken).where(col(AccessToken.identity_id) == identity_id))
-    return int(getattr(gone, "rowcount", 0))
+async def secret_hash_of(store: Store, identity_id: str) -> bytes | None:
+    """None for nobody's id. Asked before every login: a glance, which no writer holds up."""
+    rows = await store.glance("SELECT secret_hash FROM identity WHERE id = :id", id=identity_id)
+    return bytes(rows[0][0]) if rows else None
+
+
+def revoke_tokens(tx: Tx, identity_id: str) -> None:
+    tx.session.execute(delete(AccessToken).where(col(AccessToken.identity_id) == identity_id))
 
 
 def count_tokens(tx: Tx, identity_id: str, now: datetime) -> int:

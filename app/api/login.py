@@ -33,7 +33,7 @@ class TokenRenewal(Body):
 class AccessToken(Body):
     """Times are in seconds from now."""
 
-    access_token: str
+    access_token: str = Field(repr=False)
     expires_in: int
     access_token_max_ttl: int = Field(serialization_alias="accessTokenMaxTTL")
     token_type: str = "Bearer"  # noqa: S105 - the kind of a token is none
@@ -50,7 +50,8 @@ async def log_in(request: Request, data: Annotated[Any, Depends(read_json)]) -> 
     throttle: Throttle = request.app.state.throttle
     body = checked(UniversalLogin, checked_body(data))
     address = request.client.host if request.client else "an unknown address"
-    throttle.take(body.client_id, address)
+    right = await service.identities.knows(body.client_id, body.client_secret)
+    throttle.take(body.client_id, address, right=right)
     return _answer(await service.identities.log_in(body.client_id, body.client_secret, address))
 
 

@@ -32,13 +32,15 @@ ACTOR = "api"
 """Who acts as long as nobody is known; an identity is "api:NAME"."""
 TOKEN_SECONDS = 3600
 LONGEST_TOKEN = 30 * 86400
+"""Both in seconds."""
 RENEWABLE_SECONDS = 86400
 """How long a token may be renewed, from its login on; longer tokens are not renewed at all."""
-_NAME_MAX, _PATTERN_MAX, _PATTERNS_MAX = 64, 512, 64
+_ID_LENGTH, _NAME_MAX, _PATTERN_MAX, _PATTERNS_MAX = 36, 64, 512, 64
 _PATTERN = re.compile(r"/|(?:/(?:[A-Za-z0-9_.-]+|\*))*(?:/\*\*)?")
 _SECRET_BEGINS, _TOKEN_BEGINS = "ktcs_", "kt_"
 """What a scanner for leaked secrets can look for."""
-_NOBODY = hashlib.sha256(b"").digest()
+_NOBODY = bytes(32)
+"""Stands for the hash that an unknown client has not: comparing takes as long. No secret is known that has it."""
 
 
 class NotLoggedIn(KeyturnError):
@@ -103,10 +105,9 @@ class Bearer:
 
     def reaches(self, environment: str, path: str) -> bool:
         """Whether a place in its project is one of its places."""
-        return self.reaches_environment(environment) and any(path_matches(one, path) for one in self.paths)
-
-    def reaches_environment(self, environment: str) -> bool:
-        return not self.environments or environment in self.environments
+        if self.environments and environment not in self.environments:
+            return False
+        return any(path_matches(one, path) for one in self.paths)
 
 
 @dataclass(frozen=True)
@@ -188,18 +189,21 @@ class Identities:
 
         return await self.context.store.awrite(write)
 
+    async def knows(self, client_id: str, client_secret: str) -> bool:
+        """Whether that is the client's secret. Nothing is granted, and nothing is told in the history."""
+        kept = await identities.secret_hash_of(self.context.store, client_id) if _may_be(client_id) else None
+        return _fits(kept, client_secret)
+
     async def log_in(self, client_id: str, client_secret: str, address: str) -> Granted:
         """A token for a client's secret; an event either way. Raises NotLoggedIn."""
         token = _new_token()
 
         def write(tx: Tx) -> Granted | None:
             now = self.context.clock()
-            row = identities.get(tx, client_id) if len(client_id) <= 36 and "\0" not in client_id else None
-            right = hmac.compare_digest(row.secret_hash if row else _NOBODY, _hash(client_secret))
-            if row is None or not right:
-                self._record(
-                    tx, row.name if row else "nobody we know", "login", result="failed", message=f"from {address}"
-                )
+            row = identities.held(tx, client_id) if _may_be(client_id) else None
+            if not _fits(row.secret_hash if row else None, client_secret) or row is None:
+                name = row.name if row else "nobody we know"
+                self._record(tx, name, "login", result="failed", message=f"from {address}")
                 return None
             row.last_login_at = now
             granted = _granted(tx, row, token, now, now + timedelta(seconds=_renewable(row)), self.context.new_id())
@@ -213,6 +217,7 @@ class Identities:
 
     async def renew(self, token: str) -> Granted:
         """The same token for longer, as far as it may be renewed. Raises NotLoggedIn."""
+        await self.bearer(token)  # nobody holds up writers with what is no token
 
         def write(tx: Tx) -> Granted | None:
             now = self.context.clock()
@@ -309,6 +314,8 @@ def _problems(wanted: NewIdentity) -> list[Problem]:
         for path in wanted.paths
         if not path or len(path) > _PATTERN_MAX or not _PATTERN.fullmatch(path)
     ]
+    if not 60 <= wanted.token_seconds <= LONGEST_TOKEN:
+        found.append(Problem("token-minutes", f"must be 1 to {LONGEST_TOKEN // 60}"))
     if not wanted.allowed:
         found.append(Problem("allow", f"must be one or more of: {', '.join(RIGHTS)}"))
     found += [
@@ -343,6 +350,16 @@ def _granted(tx: Tx, row: Identity, token: str, now: datetime, renewable_until: 
 
 def _renewable(row: Identity) -> int:
     return max(RENEWABLE_SECONDS, row.token_seconds)
+
+
+def _may_be(client_id: str) -> bool:
+    """Whether a store can look for it at all."""
+    return len(client_id) <= _ID_LENGTH and "\0" not in client_id
+
+
+def _fits(kept: bytes | None, secret: str) -> bool:
+    """Whether it is the secret of that hash; as fast for one that is not there."""
+    return hmac.compare_digest(kept or _NOBODY, _hash(secret)) and kept is not None
 
 
 def _seconds(span: timedelta) -> int:

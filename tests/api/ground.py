@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 
@@ -20,10 +21,16 @@ from store import projects
 from store.database import Tx
 from store.tables import Environment, Folder, Project
 from tests.cli.ground import Ground
+from tests.conftest import Database
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 ROTATIONS = "/api/v2/secret-rotations/postgres-credentials"
 CONNECTIONS = "/api/v1/app-connections/postgres"
+DEADLINE = 60.0
+"""Seconds that anything may take on a busy machine."""
+WAITING: LiteralString = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,17 @@ async def create(who: Caller, ground: Ground, **changes: Any) -> dict[str, Any]:
     answer = await who("POST", ROTATIONS, {**ground.rotation_body, **changes})
     document: dict[str, Any] = answer["secretRotation"]
     return document
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+async def held_up(pg: Database) -> bool:
+    """Whether somebody waits for a lock in that database."""
+    return bool(await asyncio.to_thread(pg.execute, WAITING))
 
 
 def add_project(tx: Tx) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 import pytest
@@ -12,9 +15,11 @@ from fastapi import FastAPI
 
 from app.api.application import make_application
 from app.api.errors import TooMany
+from app.api.login import AccessToken, TokenRenewal, UniversalLogin
 from app.api.throttle import OF_ADDRESS, OF_CLIENT, Throttle
+from app.contract import CreateConnection
 from app.operations.identities import Credited
-from tests.api.ground import LOGIN, Api, assert_documented, opened
+from tests.api.ground import LOGIN, Api, assert_documented, held_up, opened, until
 from tests.conftest import Database
 from tests.store.conftest import postgresql_url
 
@@ -85,6 +90,33 @@ async def test_a_store_on_postgresql_keeps_them_too(home: Path, pg: Database, mo
         assert (await api.service.identities.remove("ci")).tokens == 0
 
 
+ENDED: list[tuple[str, LiteralString]] = [
+    (LOGIN, "UPDATE identity SET secret_hash = decode(repeat('00', 32), 'hex'), last_login_at = NULL"),
+    (LOGIN, "DELETE FROM identity"),
+    (RENEW, "DELETE FROM access_token"),
+]
+
+
+async def test_what_is_ended_meanwhile_is_granted_nothing(
+    home: Path, pg: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login and a renewal that wait for a new secret, a removal or a revocation are judged by what that left."""
+    monkeypatch.setenv("KEYTURN_DATABASE_URL", postgresql_url(pg))
+    async with opened() as api:
+        for number, (path, ending) in enumerate(ENDED):
+            ci = await api.identity(f"ci-{number}", "read")
+            body = {"clientId": ci.identity.id, "clientSecret": ci.client_secret, "accessToken": await api.token(ci)}
+            with pg.connect() as other:
+                other.execute("BEGIN")
+                other.execute("DELETE FROM access_token")
+                other.execute(ending)
+                granting = asyncio.create_task(api.stranger.post(path, json=body))
+                await until(lambda: held_up(pg))
+                other.execute("COMMIT")
+            assert (await granting).status_code == 401
+            assert pg.execute("SELECT 1 FROM access_token") == []
+
+
 async def test_who_is_unknown_and_who_is_wrong_are_answered_alike(api: Api) -> None:
     ci = await api.identity("ci", "read")
     unlike = []
@@ -153,7 +185,7 @@ async def test_tokens_end_and_are_renewed_as_far_as_they_may_be(ready: Path) -> 
         assert (await api.service.identities.show("ci")).tokens == 0
 
 
-async def test_too_many_logins_have_to_wait(api: Api) -> None:
+async def test_who_tries_too_often_has_to_wait_and_keeps_nobody_else_out(api: Api) -> None:
     now = 0.0
     assert isinstance(api.gate.inner, FastAPI)
     api.gate.inner.state.throttle = Throttle(lambda: now)
@@ -162,35 +194,71 @@ async def test_too_many_logins_have_to_wait(api: Api) -> None:
     assert [a.status_code for a in answers] == [401] * OF_CLIENT[0] + [429]
     assert_documented(answers[-1])
     assert answers[-1].headers["retry-after"] == "3"
-    assert (await log_in(api, ci.identity.id, ci.client_secret)).status_code == 429
-    now += 3
     assert (await log_in(api, ci.identity.id, ci.client_secret)).status_code == 200
+    now += 3
+    assert (await log_in(api, ci.identity.id, "wrong")).status_code == 401
+    failed = [event for event in await api.service.history.recent(200) if event.result == "failed"]
+    assert len(failed) == OF_CLIENT[0] + 1
+
+    right = [await log_in(api, ci.identity.id, ci.client_secret) for _ in range(OF_CLIENT[0])]
+    assert {answer.status_code for answer in right} == {200}
+    assert (await log_in(api, ci.identity.id, ci.client_secret)).status_code == 429
 
 
-def test_the_limit_is_by_client_and_address_and_by_address() -> None:
+def tries(throttle: Throttle, client: str, address: str, *, right: bool = False) -> int:
+    """How many are let through before one has to wait."""
+    for count in range(10_000):
+        try:
+            throttle.take(client, address, right=right)
+        except TooMany:
+            return count
+    raise AssertionError("there is no limit")
+
+
+def test_wrong_logins_are_limited_by_client_and_address_and_by_address() -> None:
     now = 0.0
     throttle = Throttle(lambda: now)
-
-    def tries(client: str, address: str) -> int:
-        for count in range(10_000):
-            try:
-                throttle.take(client, address)
-            except TooMany:
-                return count
-        raise AssertionError("there is no limit")
-
-    assert [tries("a", "1"), tries("a", "2"), tries("b", "1")] == [OF_CLIENT[0]] * 3
-    others = sum(tries(f"client {number}", "1") for number in range(10))
+    assert [tries(throttle, *who) for who in (("a", "1"), ("a", "2"), ("b", "1"))] == [OF_CLIENT[0]] * 3
+    others = sum(tries(throttle, f"client {number}", "1") for number in range(10))
     assert others == OF_ADDRESS[0] - 2 * OF_CLIENT[0]
+    assert tries(throttle, "a", "1", right=True) == tries(throttle, "new", "1", right=True) == OF_CLIENT[0]
     now += OF_ADDRESS[1]
-    assert tries("a", "1") == OF_CLIENT[0]
+    assert tries(throttle, "a", "1") == OF_CLIENT[0]
+
+
+def test_a_network_of_ipv6_is_one_address_and_a_mapped_address_is_its_own() -> None:
+    throttle = Throttle(lambda: 0.0)
+    assert sum(tries(throttle, "a", f"2001:db8::{number:x}") for number in range(10)) == OF_CLIENT[0]
+    assert tries(throttle, "a", "2001:db8:0:1::1") == OF_CLIENT[0]
+    assert tries(throttle, "a", "::ffff:192.0.2.1") == OF_CLIENT[0]
+    assert tries(throttle, "a", "::ffff:192.0.2.2") == OF_CLIENT[0]
+    assert tries(throttle, "a", "192.0.2.1") == 0
 
 
 def test_what_the_throttle_remembers_is_bounded() -> None:
     throttle = Throttle(lambda: 0.0)
     for number in range(12_000):
-        throttle.take(f"client {number}", f"address {number}")
+        throttle.take(f"client {number}", f"address {number}", right=False)
     assert len(throttle._full_at) <= 10_000
+
+
+async def test_what_is_no_token_is_refused_while_somebody_writes(api: Api, home: Path) -> None:
+    with contextlib.closing(sqlite3.connect(home / "keyturn.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = await api.stranger.post(RENEW, json={"accessToken": "kt_nonsense"})
+        other.execute("ROLLBACK")
+    assert answer.status_code == 401
+
+
+async def test_what_holds_a_secret_does_not_show_it(api: Api) -> None:
+    ci = await api.identity("ci", "read")
+    granted = await api.service.identities.log_in(ci.identity.id, ci.client_secret, "here")
+    shown = AccessToken(access_token=granted.access_token, expires_in=1, access_token_max_ttl=1)
+    login = UniversalLogin(client_id=ci.identity.id, client_secret=ci.client_secret)
+    renewal = TokenRenewal(access_token=granted.access_token)
+    connection = CreateConnection(name="x", method="x", credentials={"password": "hunter2"})
+    text = repr([ci, granted, shown, login, renewal, connection])
+    assert [secret for secret in (ci.client_secret, granted.access_token, "hunter2") if secret in text] == []
 
 
 async def test_a_server_without_a_known_defect_says_so_without_details(api: Api, home: Path) -> None:

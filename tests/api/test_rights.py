@@ -129,6 +129,8 @@ def test_paths(pattern: str, inside: list[str], outside: list[str]) -> None:
         ({"name": "Not a slug"}, {"name"}),
         ({"name": "x" * 65, "allowed": ["fly"], "environments": ["mars"]}, {"name", "allow", "environments"}),
         ({"paths": [], "allowed": []}, {"paths", "allow"}),
+        ({"token_seconds": 59}, {"token-minutes"}),
+        ({"token_seconds": 30 * 86400 + 60}, {"token-minutes"}),
         ({"paths": ["db", "/a//b", "/../x y", "/**/a", ""]}, {"paths"}),
     ],
 )

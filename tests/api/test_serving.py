@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,23 @@ from app.cli import serve
 from app.demo.certificates import make_certificates
 from app.errors import UsageError
 from app.settings.address import Address
-from tests.api.ground import CONNECTIONS, LOGIN, ROTATIONS, Api, Caller, assert_documented, create, opened
+from tests.api.ground import (
+    CONNECTIONS,
+    DEADLINE,
+    LOGIN,
+    ROTATIONS,
+    WAITING,
+    Api,
+    Caller,
+    assert_documented,
+    create,
+    held_up,
+    opened,
+    until,
+)
 from tests.cli.ground import Ground, Running, keyturn, make_due
 from tests.cli.ground import until as now
 
-DEADLINE = 60.0
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 HERE = serving.place("127.0.0.1:0", None, None)
 
 
@@ -73,17 +84,6 @@ async def standing(
         ending = await stack.enter_async_context(contextlib.AsyncExitStack())
         answering = serving.answering(stage.service, HERE, stopping or asyncio.Event(), park_seconds)
         yield Standing(stage, await stack.enter_async_context(answering), ending)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not await holds():
-            await asyncio.sleep(0.01)
-
-
-async def held_up(pg: Any) -> bool:
-    """Whether somebody waits for a lock in that database."""
-    return bool(await asyncio.to_thread(pg.execute, WAITING))
 
 
 async def test_who_hangs_up_in_the_middle_of_a_rotation_does_not_stop_it(connected: Ground) -> None:
