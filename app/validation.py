@@ -180,6 +180,8 @@ def secret_name_problem(name: str) -> str | None:
         return f"must have at most {SECRET_NAME_MAX} characters"
     if ":" in name or "/" in name:
         return 'must not contain ":" or "/"'
+    if name in (".", ".."):
+        return f"must not be {name}: no URL can end with it"
     if not name.isprintable():
         return "must not contain control characters"
     return None

@@ -42,6 +42,7 @@ def make_api(service: Service) -> FastAPI:
     for subject in (secrets, login, connections, rotations, folders):
         api.router.routes.extend(subject.router.routes)
     api.add_api_route("/api/status", _status, summary="Whether the server answers", tags=["status"])
+    api.add_api_route("/api/status", _status, methods=["HEAD"], include_in_schema=False)
     api.add_api_route("/api/docs/json", _document, include_in_schema=False)
     for kind in (HTTPException, RequestValidationError, KeyturnError, StoreError, TargetError, UnknownType, Exception):
         api.add_exception_handler(kind, _in_documented_form)

@@ -20,6 +20,8 @@ from app.service import Service
 from providers.base import Problem
 
 _LONGEST_TOKEN = 256
+_NO_UTF8 = "\N{REPLACEMENT CHARACTER}"
+"""What the server puts in the place of each byte that is none."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,20 @@ async def caller(request: Request) -> Caller:
         raise NotLoggedIn("This needs an access token: Authorization: Bearer TOKEN.")
     bearer = await service.identities.bearer(token)
     request.state.caller = bearer.name
-    _refuse_nul(request)
+    _refuse_unreadable(request)
     return Caller(bearer, service)
 
 
 CallerOf = Annotated[Caller, Depends(caller)]
 
 
-def _refuse_nul(request: Request) -> None:
-    """No store can look for a text that holds one."""
-    if b"%00" not in request.scope["query_string"] and "\0" not in request.scope["path"]:
+def _refuse_unreadable(request: Request) -> None:
+    """No store can look for a text that holds NUL; what is no UTF-8 in the path would be kept under another name."""
+    path = request.scope["path"]
+    if b"%00" not in request.scope["query_string"] and "\0" not in path and _NO_UTF8 not in path:
         return
     named = {**request.path_params, **request.query_params}
-    if wrong := [name for name, value in named.items() if "\0" in str(value)]:
-        raise InvalidInput([Problem(name, "must not contain the character NUL") for name in wrong])
+    wrong = [Problem(name, "must not contain the character NUL") for name, text in named.items() if "\0" in str(text)]
+    wrong += [Problem(name, "must be UTF-8") for name, text in request.path_params.items() if _NO_UTF8 in str(text)]
+    if wrong:
+        raise InvalidInput(wrong)

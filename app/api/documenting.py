@@ -49,7 +49,7 @@ def errors(*statuses: int) -> Responses:
     return {status: {"model": Error, "description": _MEANINGS[status]} for status in statuses}
 
 
-READING = errors(401, 403, 404, 422, 503)
+READING = errors(400, 401, 403, 404, 422, 503)
 WRITING = errors(400, 401, 403, 404, 408, 409, 413, 422, 502, 503)
 BAD_LOGIN = errors(400, 401, 408, 413, 422, 429, 503)
 

@@ -141,7 +141,7 @@ def _message(error: Exception) -> str:
 
 
 def _invalid(problems: Sequence[Problem]) -> Answer:
-    text = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+    text = "; ".join(f"{problem.field}: {problem.message.removesuffix('.')}" for problem in problems)
     return Answer(422, "ValidationFailure", text, tuple(problems))
 
 

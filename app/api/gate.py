@@ -54,7 +54,7 @@ class Gate:
             return
         _without_last_slash(scope)
         begun, status = time.monotonic(), 0
-        request_id = f"req-{secrets.token_hex(8)}"
+        request_id = new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def noting(message: MutableMapping[str, Any]) -> None:
@@ -88,6 +88,10 @@ class Gate:
         if {name for name, _ in scope["headers"]} >= _LENGTHS:
             raise errors.Ambiguous("The request gives both Content-Length and Transfer-Encoding.")
         return self.inner
+
+
+def new_request_id() -> str:
+    return f"req-{secrets.token_hex(8)}"
 
 
 def _without_last_slash(scope: Scope) -> None:

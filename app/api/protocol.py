@@ -8,6 +8,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api.errors import Answer, response
+from app.api.gate import new_request_id
+from app.background.log_lines import tell
 
 HEADER_BYTES = 32 * 1024
 PATIENCE = 10.0
@@ -39,11 +41,18 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """In the documented form."""
-        answer = response(_BROKEN, "req-unread")
+        """In the documented form, and told in the log, without a word of what came."""
+        request_id = new_request_id()
+        answer = response(_BROKEN, request_id)
+        address = self.client[0] if self.client else "-"
+        tell("request", method="-", path="-", status=400, ms=0.0, who="-", address=address, request=request_id)
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             for event in (
-                h11.Response(status_code=400, headers=[*answer.raw_headers, (b"connection", b"close")]),
+                h11.Response(
+                    status_code=400,
+                    reason=b"Bad Request",
+                    headers=[*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")],
+                ),
                 h11.Data(data=bytes(answer.body)),
                 h11.EndOfMessage(),
             ):

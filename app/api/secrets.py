@@ -20,6 +20,7 @@ from app.api.queries import checked_body
 from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented, query_of
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
 from app.operations.identities import MANAGE, READ
+from app.operations.plain_secrets import Written
 from app.operations.reads import Reads
 from app.operations.secret_documents import no_such_id
 from app.secret_bodies import CreateSecret, CreateSeveral, SecretReply, SecretsReply, UpdateSecret
@@ -37,7 +38,8 @@ _LISTED, _NAMED = {"parameters": documented(LISTED)}, {"parameters": [NAME, *doc
 
 async def _body(request: Request) -> Any:
     """A client that deletes may say where in the query instead."""
-    if request.method == "DELETE" and request.headers.get("content-length", "0") == "0":
+    headers = request.headers
+    if request.method == "DELETE" and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return {}
     return await read_json(request)
 
@@ -72,20 +74,19 @@ class _Direct(APIRoute):
         return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
 
 
-def _both(method: str, path: str, model: type[Body], responses: Responses, **options: Any) -> Callable[[Route], Route]:
+def _both(method: str, path: str, model: type[Body], **options: Any) -> Callable[[Route], Route]:
     """The same route below either version."""
+    options |= {"methods": [method], "response_model": model, "responses": _READING if method == "GET" else WRITING}
 
     def declare(handler: Route) -> Route:
         for base in (_V3, _V4):
-            router.add_api_route(
-                base + path, handler, methods=[method], response_model=model, responses=responses, **options
-            )
+            router.add_api_route(base + path, handler, **options)
         return handler
 
     return declare
 
 
-@_both("GET", "/id/{secretId}", SecretReply, _READING, summary="One secret, by its id")
+@_both("GET", "/id/{secretId}", SecretReply, summary="One secret, by its id")
 async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(alias="secretId")]) -> Response:
     who.require(READ)
     row = await who.asked.secrets.documents.by_id(secret_id)
@@ -96,15 +97,7 @@ async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(
     return await _answered(request, who, asked({**request.query_params, **there}), [row], "get-secret")
 
 
-@_both(
-    "GET",
-    "",
-    SecretsReply,
-    _READING,
-    openapi_extra=_LISTED,
-    summary="The secrets of a folder",
-    route_class_override=_Direct,
-)
+@_both("GET", "", SecretsReply, summary="The secrets of a folder", openapi_extra=_LISTED, route_class_override=_Direct)
 async def list_all(request: Request) -> Response:
     who = await caller(request)
     wanted = _wanted(who, READ, query_of(request))
@@ -113,15 +106,7 @@ async def list_all(request: Request) -> Response:
     return await _answered(request, who, wanted, rows, "get-secrets")
 
 
-@_both(
-    "GET",
-    "/{name:path}",
-    SecretReply,
-    _READING,
-    openapi_extra=_NAMED,
-    summary="One secret",
-    route_class_override=_Direct,
-)
+@_both("GET", "/{name:path}", SecretReply, summary="One secret", openapi_extra=_NAMED, route_class_override=_Direct)
 async def get(request: Request) -> Response:
     who = await caller(request)
     wanted = _wanted(who, READ, query_of(request))
@@ -129,56 +114,41 @@ async def get(request: Request) -> Response:
     return await _answered(request, who, wanted, [row], "get-secret")
 
 
-@router.post(
-    "/api/v4/secrets/batch",
-    response_model=SecretsReply,
-    responses=WRITING,
-    openapi_extra=body_of(SeveralBody),
-    summary="Create plain secrets: all of them, or none",
-)
-@router.post(
-    "/api/v3/secrets/batch/raw",
-    response_model=SecretsReply,
-    responses=WRITING,
-    openapi_extra=body_of(SeveralBody),
-    summary="Create plain secrets: all of them, or none",
-)
+_SEVERAL: dict[str, Any] = {
+    "response_model": SecretsReply,
+    "responses": WRITING,
+    "openapi_extra": body_of(SeveralBody),
+    "summary": "Create plain secrets: all of them, or none",
+}
+
+
+@router.post("/api/v4/secrets/batch", **_SEVERAL)
+@router.post("/api/v3/secrets/batch/raw", **_SEVERAL)
 async def create_several(who: CallerOf, data: JsonBody) -> Response:
     body = checked_body(data)
     place = _wanted(who, MANAGE, body).place
     written = await who.service.secrets.create_several(place, body)
     documents = who.asked.secrets.documents
-    found = [documents.document(await documents.named(place, one.name)) for one in written]
+    found = [documents.document(await documents.written(one)) for one in written]
     return _json(SecretsReply(secrets=found))
 
 
-@_both("POST", "/{name:path}", SecretReply, WRITING, openapi_extra=body_of(CreateBody), summary="Create a plain secret")
+@_both("POST", "/{name:path}", SecretReply, summary="Create a plain secret", openapi_extra=body_of(CreateBody))
 async def create(who: CallerOf, name: str, data: JsonBody) -> Response:
     body = checked_body(data)
     place = _wanted(who, MANAGE, body).place
-    written = await who.service.secrets.create(place, name, body)
-    return await _written(who, place, written.name, body)
+    return await _written(who, await who.service.secrets.create(place, name, body), body)
 
 
-@_both(
-    "PATCH", "/{name:path}", SecretReply, WRITING, openapi_extra=body_of(UpdateBody), summary="Change a plain secret"
-)
+@_both("PATCH", "/{name:path}", SecretReply, summary="Change a plain secret", openapi_extra=body_of(UpdateBody))
 async def update(who: CallerOf, name: str, data: JsonBody) -> Response:
     """A secret that a rotation writes refuses."""
     body = checked_body(data)
     place = _wanted(who, MANAGE, body).place
-    written = await who.service.secrets.update(place, name, body)
-    return await _written(who, place, written.name, body)
+    return await _written(who, await who.service.secrets.update(place, name, body), body)
 
 
-@_both(
-    "DELETE",
-    "/{name:path}",
-    SecretReply,
-    WRITING,
-    openapi_extra=body_of(SecretPlaceBody),
-    summary="Delete a plain secret",
-)
+@_both("DELETE", "/{name:path}", SecretReply, summary="Delete a plain secret", openapi_extra=body_of(SecretPlaceBody))
 async def remove(request: Request, who: CallerOf, name: str, data: JsonBody) -> Response:
     """With all its versions. A secret that a rotation writes refuses."""
     place = _wanted(who, MANAGE, {**request.query_params, **checked_body(data)}).place
@@ -200,7 +170,7 @@ def _wanted(who: Caller, right: str, given: Mapping[str, Any]) -> Asked:
 async def _answered(request: Request, who: Caller, wanted: Asked, rows: Sequence[Served], action: str) -> Response:
     """The values, once the history tells who reads them; nothing is told where none is sent."""
     tag = _tag(rows, wanted.view_secret_value)
-    if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
+    if _has(request, tag):
         return Response(status_code=304, headers={"ETag": tag, **_PRIVATE})
     documents = who.asked.secrets.documents
     found = [documents.document(row, show=wanted.view_secret_value) for row in rows]
@@ -212,10 +182,10 @@ async def _answered(request: Request, who: Caller, wanted: Asked, rows: Sequence
     return _json(SecretReply.model_construct(secret=found[0]), tag)
 
 
-async def _written(who: Caller, place: Place, name: str, body: Mapping[str, Any]) -> Response:
+async def _written(who: Caller, made: Written, body: Mapping[str, Any]) -> Response:
     """With the value only where the caller has just sent it: who may write need not be one who may read."""
-    documents = who.service.secrets.documents
-    row = await documents.named(place, name)
+    documents = who.asked.secrets.documents
+    row = await documents.written(made)
     return _json(SecretReply(secret=documents.document(row, show=isinstance(body.get("secretValue"), str))))
 
 
@@ -223,6 +193,12 @@ def _line(who: Caller, place: Place, rows: Sequence[Served], action: str) -> Lin
     names = (row.name if row.path == place.path else f"{row.path.rstrip('/')}/{row.name}" for row in rows)
     at: datetime = who.asked.context.clock()
     return Line(at, who.actor, action, "success", f"{place.environment} {place.path}", None, ", ".join(names))
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the client says that it has what it would get."""
+    held = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    return tag in held or "*" in held
 
 
 def _tag(rows: Sequence[Served], shown: bool) -> str:

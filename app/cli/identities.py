@@ -73,9 +73,8 @@ def revoke(args: Namespace) -> int:
         if args.json:
             output.json_line({"revokedTokens": count})
         else:
-            output.note(
-                f"{count} tokens are revoked. Its secret still logs in: keyturn identities new-secret ends that."
-            )
+            ended = "1 token is revoked" if count == 1 else f"{count} tokens are revoked"
+            output.note(f"{ended}. Its secret still logs in: keyturn identities new-secret ends that.")
         return 0
 
     return use(work)

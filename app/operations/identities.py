@@ -172,7 +172,7 @@ class Identities:
             row, now = _identity_by(tx, ref), self.context.clock()
             valid = identities.count_tokens(tx, row.id, now)
             identities.revoke_tokens(tx, row.id)
-            self._record(tx, row.name, "revoke-identity-tokens", message=f"{valid} tokens")
+            self._record(tx, row.name, "revoke-identity-tokens", message="1 token" if valid == 1 else f"{valid} tokens")
             return valid
 
         return await self.context.store.awrite(write)

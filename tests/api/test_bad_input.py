@@ -125,6 +125,17 @@ async def test_nasty_names_are_not_found_and_break_nothing(api: Api) -> None:
             assert "set-cookie" not in answer.headers
 
 
+async def test_a_name_that_a_url_cannot_carry_is_not_kept(api: Api) -> None:
+    ci = await api.caller()
+    body = {"workspaceId": "default", "environment": "dev", "secretPath": "/", "secretValue": "x"}
+    for name, said in {"%FF": "must be UTF-8", "%2E%2E": "must not be ..", "%2E": "must not be ."}.items():
+        answer = await ci("POST", f"/api/v3/secrets/raw/{name}", body, expect=422)
+        assert said in answer["message"]
+    query = {"workspaceId": "default", "environment": "dev"}
+    await ci("GET", "/api/v3/secrets/raw/%FF", expect=422, **query)
+    assert (await ci("GET", "/api/v3/secrets/raw", **query))["secrets"] == []
+
+
 async def test_flags_are_words_of_any_case_and_empty_is_false(api: Api) -> None:
     ci = await api.caller()
     path = f"{ROTATIONS}/3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -160,6 +171,7 @@ async def test_numbers_may_come_as_text_and_unknown_keys_are_ignored(api: Api) -
 
 async def test_methods_that_there_are_not(api: Api) -> None:
     ci = await api.caller()
+    assert (await api.stranger.head("/api/status")).status_code == 200
     for method in ("PUT", "OPTIONS", "TRACE", "PROPFIND", "HEAD"):
         answer = await ci.client.request(method, MOVE)
         assert answer.status_code == 404

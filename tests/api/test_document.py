@@ -104,6 +104,7 @@ def test_it_tells_everybody_what_bodies_hold(stage: Stage) -> None:
             wanted = path not in ("/api/status", "/api/v1/auth/universal-auth/login", "/api/v1/auth/token/renew")
             assert ("security" in operation) == wanted, (method, path)
             assert operation["summary"]
+            assert {"401", "400"} <= operation["responses"].keys() or not wanted  # 400: an id of another type, say
 
 
 def every_answer_is_documented(stage: Stage, examples: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +189,9 @@ async def test_a_hidden_value_and_one_that_is_known_already_are_not_told_of(api:
         first = await who.client.get(address, params=HERE)
         tag = first.headers["etag"]
         assert first.headers["cache-control"] == "no-store"
-        again = await who.client.get(address, params=HERE, headers={"If-None-Match": f'"other", W/{tag}'})
-        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        for held in (f'"other",W/{tag} , "more"', "*"):
+            again = await who.client.get(address, params=HERE, headers={"If-None-Match": held})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     assert len(await told(api, "get-secret")) + len(await told(api, "get-secrets")) == 2
     await who("PATCH", f"{V3}/KEY", {**HERE, "secretValue": "hunter3"})
     for address in (V3, f"{V4}/KEY"):
@@ -250,6 +253,27 @@ async def test_several_are_created_or_none(api: Api) -> None:
         "secrets.1.secretKey",
         "secrets.1.secretValue",
     }
+
+
+async def test_who_writes_is_answered_with_what_it_sent_whatever_others_write(api: Api) -> None:
+    """It may not read: an answer with another one's value would give that away."""
+    who = await api.caller("writer", "manage")
+    await put(who, "KEY", "begun")
+    sent = [str(number) for number in range(40)]
+    answers = await asyncio.gather(*(who("PATCH", f"{V3}/KEY", {**HERE, "secretValue": value}) for value in sent))
+    assert [answer["secret"]["secretValue"] for answer in answers] == sent
+    assert {answer["secret"]["version"] for answer in answers} == set(range(2, 42))
+
+
+async def test_a_body_in_chunks_says_what_to_delete(api: Api) -> None:
+    who = await api.caller()
+    await put(who, "KEY", "hunter2")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield json.dumps(HERE).encode()
+
+    answer = await who.client.request("DELETE", f"{V3}/KEY", content=chunks())
+    assert (answer.status_code, answer.json()["secret"]["secretKey"]) == (200, "KEY")
 
 
 @pytest.mark.parametrize(

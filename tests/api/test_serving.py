@@ -194,7 +194,8 @@ NO_REQUESTS = [
 ]
 
 
-async def test_what_is_no_request_is_answered_and_cut_off(ready: Path) -> None:
+async def test_what_is_no_request_is_answered_and_cut_off(ready: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="keyturn")
     async with standing() as server:
         for text in NO_REQUESTS:
             reader, _ = await server.line(text)
@@ -202,6 +203,9 @@ async def test_what_is_no_request_is_answered_and_cut_off(ready: Path) -> None:
                 answer = (await reader.read()).decode()
             assert answer.startswith("HTTP/1.1 400 ")
             assert answer.count('"statusCode": 400') == answer.count("HTTP/1.1 ") == 1
+            named = re.findall(r"x-request-id: (\S+)\r\n", answer)
+            assert named == re.findall(r'"reqId": "(.+?)"', answer) != []
+            assert vars(caplog.records[-1])["fields"]["request"] == named[0]
 
 
 async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
