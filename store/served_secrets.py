@@ -33,6 +33,7 @@ AT_AND_BELOW = f"{_COLUMNS} {_CURRENT} {_HERE} AND {_BELOW} ORDER BY folder.path
 NAMED = f"{_COLUMNS} {_CURRENT} {_HERE} AND folder.path = :path AND secret.name = :name"
 NAMED_VERSION = f"{_COLUMNS} AND version.version = :version {_HERE} AND folder.path = :path AND secret.name = :name"
 BY_ID = f"{_COLUMNS} {_CURRENT} WHERE secret.id = :id"
+BY_ID_VERSION = f"{_COLUMNS} AND version.version = :version WHERE secret.id = :id"
 
 
 class Served(NamedTuple):

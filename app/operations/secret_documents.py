@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from app.errors import NotFound
 from app.operations.context import Context, environment_by
-from app.operations.plain_secrets import missing
+from app.operations.plain_secrets import Written, missing
 from app.secret_bodies import HIDDEN, SecretObject
 from app.views import Place
 from store import projects, served_secrets
@@ -60,10 +62,12 @@ class SecretDocuments:
         return found[0]
 
     async def by_id(self, secret_id: str) -> Served:
-        found = served_secrets.served(await self.context.store.glance(served_secrets.BY_ID, id=secret_id))
-        if not found:
-            raise no_such_id(secret_id)
-        return found[0]
+        return _only(await self.context.store.glance(served_secrets.BY_ID, id=secret_id), secret_id)
+
+    async def written(self, made: Written) -> Served:
+        """The version that was written, whatever others have written since."""
+        rows = await self.context.store.glance(served_secrets.BY_ID_VERSION, id=made.id, version=made.version)
+        return _only(rows, made.id)
 
     async def folders(self, place: Place, *, recursive: bool = False) -> list[FolderThere]:
         """Those directly inside, or all below, by path; those too that only hold others."""
@@ -104,6 +108,13 @@ class SecretDocuments:
                 **told,
             }
         )
+
+
+def _only(rows: Sequence[Sequence[Any]], secret_id: str) -> Served:
+    """Raises NotFound for none."""
+    for row in served_secrets.served(rows):
+        return row
+    raise no_such_id(secret_id)
 
 
 def no_such_id(secret_id: str) -> NotFound:
