@@ -26,7 +26,7 @@ async def rotate(app: App[int], desk: Desk, row: RotationRow) -> None:
     if running is not None and running.running:
         await app.push_screen_wait(ProgressScreen(desk, running))
         return
-    detail = await detail_of(app, desk, row)
+    detail = await _to_ask_about(app, desk, row)
     if detail is None:
         return
     question = confirmation(f"Rotate {row.name} now?", _what_rotating_does(detail), "Rotate now")
@@ -43,7 +43,7 @@ async def emergency(app: App[int], desk: Desk, row: RotationRow) -> None:
     if (work is None or work.verb != EMERGENCY) and not await _at_rest(app, desk, row):
         return
     if work is None or not work.running:
-        detail = await detail_of(app, desk, row)
+        detail = await _to_ask_about(app, desk, row)
         if detail is None or not await app.push_screen_wait(EmergencyDialog(detail)):
             return
         work = desk.emergency(row.id, row.name)
@@ -74,7 +74,7 @@ async def pause_or_resume(app: App[int], desk: Desk, row: RotationRow) -> None:
 
 async def change_guard(app: App[int], desk: Desk, row: RotationRow) -> None:
     """Ask what a run does when the credential that it is about to replace is still in use."""
-    if not await _at_rest(app, desk, row) or (detail := await detail_of(app, desk, row)) is None:
+    if not await _at_rest(app, desk, row) or (detail := await _to_ask_about(app, desk, row)) is None:
         return
     hours = detail.guard_wait_hours
     text = (
@@ -104,6 +104,7 @@ async def move(app: App[int], desk: Desk, row: RotationRow) -> None:
     """Ask where to, and say what became of it."""
     from screens.rotation_page.move import MoveDialog
 
+    asked_on = app.screen
     if not await _at_rest(app, desk, row) or (detail := await detail_of(app, desk, row)) is None:
         return
     try:
@@ -111,6 +112,8 @@ async def move(app: App[int], desk: Desk, row: RotationRow) -> None:
         places = await answer_of(app, desk.service.secrets.places())
     except Exception as error:
         await show_error(app, row.name, error)
+        return
+    if app.screen is not asked_on:
         return
     there = await app.push_screen_wait(MoveDialog(desk, detail, environments, places))
     if there:
@@ -125,7 +128,7 @@ async def delete(app: App[int], desk: Desk, row: RotationRow) -> bool:
         return False
     if running is not None and running.verb == DELETE and desk.works.get(row.id) is running and running.error is None:
         return True
-    detail = await detail_of(app, desk, row)
+    detail = await _to_ask_about(app, desk, row)
     chosen = await app.push_screen_wait(DeleteDialog(detail)) if detail is not None else None
     if chosen is None:
         return False
@@ -141,6 +144,13 @@ async def _at_rest(app: App[int], desk: Desk, row: RotationRow) -> bool:
     if work is not None and work.running:
         await app.push_screen_wait(ProgressScreen(desk, work))
     return work is None or not work.running
+
+
+async def _to_ask_about(app: App[int], desk: Desk, row: RotationRow) -> RotationDetail | None:
+    """Like `detail_of`; None as well when another window was opened meanwhile: two hasty keys ask one question."""
+    asked_on = app.screen
+    detail = await detail_of(app, desk, row)
+    return detail if app.screen is asked_on else None
 
 
 async def detail_of(app: App[int], desk: Desk, row: RotationRow) -> RotationDetail | None:

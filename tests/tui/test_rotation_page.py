@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from textual.events import Key
 
 from app.errors import NotFound
 from app.views import Place
@@ -196,6 +197,26 @@ async def test_deleting_asks_for_the_name_and_says_what_stays(pg: Database) -> N
         kept = await service.secrets.value(Place("default", "prod", "/"), "billing_PASSWORD")
     assert kept == secret
     assert pg.login(first, secret)
+
+
+async def test_two_hasty_keys_ask_one_question(pg: Database) -> None:
+    """A key that is held over a slow line; the second window would stand there once the first one is answered."""
+    await set_up(pg, "billing")
+    async with walking() as walk:
+        await open_page(walk)
+        page = walk.screen
+
+        def asking() -> int:
+            return sum(worker.node is page and worker.is_running for worker in walk.app.workers)
+
+        for keys in ("dd", "rd", "mr", "gg"):
+            for key in keys:
+                walk.app.post_message(Key(key, key))  # both are there before the first is answered
+            await until(lambda: asking() == 1 or len(walk.app.screen_stack) > 3, "one key to be left")
+            assert walk.app.screen_stack[1] is page
+            assert len(walk.app.screen_stack) == 3, f"{keys}: {walk.app.screen_stack}"
+            await walk.press("escape")
+            await walk.reaches("RotationScreen")
 
 
 async def test_both_switches_of_the_deletion_by_keyboard(pg: Database) -> None:
