@@ -53,13 +53,20 @@ class Caller:
 
     def require_place(self, right: str, environment: str, path: str) -> None:
         """A place in its project. Raises Forbidden, without a look whether the place exists."""
+        self._require_reach(right, environment, path, f"at {environment} {path}")
+
+    def require_found(self, right: str, environment: str, path: str) -> None:
+        """The place of what was asked for by its id. Raises Forbidden, which does not tell where that is."""
+        self._require_reach(right, environment, path, "where that is")
+
+    def _require_reach(self, right: str, environment: str, path: str, where: str) -> None:
         self.require(right)
         if not self.bearer.reaches(environment, path):
-            raise Forbidden(f"The identity {self.bearer.name} lacks the right {right!r} at {environment} {path}.")
+            raise Forbidden(f"The identity {self.bearer.name} lacks the right {right!r} {where}.")
 
     async def require_connection(self, ref: str) -> None:
         """One that its project may use, by id or name; one of another project is not there. Raises NotFound."""
-        if not self.sees(await self.service.connections.document(ref)):
+        if "\0" in ref or not self.sees(await self.service.connections.document(ref)):
             raise NotFound(f"There is no connection {ref!r}.")
 
     def reaches(self, rotation: SecretRotation) -> bool:

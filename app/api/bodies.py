@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.errors import TooLarge, TooSlow
@@ -32,6 +33,9 @@ async def read_json(request: Request) -> Any:
     except UnicodeDecodeError as error:
         raise UsageError(f"The body is not UTF-8 (byte {error.start + 1}).") from None
     return parsed(text, "The body")
+
+
+JsonBody = Annotated[Any, Depends(read_json)]
 
 
 async def _bytes_of(request: Request) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 
 from app.api.authorising import Caller, CallerOf
-from app.api.bodies import read_json
+from app.api.bodies import JsonBody
 from app.api.documenting import READING, WRITING, body_like
 from app.api.errors import Forbidden
 from app.api.queries import ProjectId, checked_body
@@ -20,11 +20,10 @@ from app.operations.identities import MANAGE, READ
 _BASE = "/api/v1/app-connections"
 _APPS = [app for app, _ in Catalog().connection_apps()]
 
-router = APIRouter(prefix=_BASE, tags=["app connections"])
+router = APIRouter(prefix=_BASE, tags=["app connections"], responses=READING)
 App = Annotated[str, Path(description="What the connection leads to.", json_schema_extra={"enum": _APPS})]
 Id = Annotated[str, Path(alias="connectionId", description="The connection's id.")]
 Name = Annotated[str, Path(alias="connectionName", description="The connection's name.")]
-JsonBody = Annotated[Any, Depends(read_json)]
 
 
 class One(Body):
@@ -56,8 +55,9 @@ class Options(Body):
     app_connection_options: list[Option]
 
 
-@router.get("/options", response_model=Options, responses=READING, summary="What can be connected to")
+@router.get("/options", summary="What can be connected to")
 async def options(who: CallerOf) -> Options:
+    who.require(READ)
     catalog = who.service.catalog
     return Options(
         app_connection_options=[
@@ -67,17 +67,17 @@ async def options(who: CallerOf) -> Options:
     )
 
 
-@router.get("", response_model=Several, responses=READING, summary="All connections")
+@router.get("", summary="All connections")
 async def list_all(who: CallerOf, project_id: ProjectId = "") -> Several:
     return Several(app_connections=await _visible(who, project_id))
 
 
-@router.get("/{app}", response_model=Several, responses=READING, summary="The connections to one app")
+@router.get("/{app}", summary="The connections to one app")
 async def list_of_app(app: App, who: CallerOf, project_id: ProjectId = "") -> Several:
     return Several(app_connections=await _visible(who, project_id, _known(app)))
 
 
-@router.get("/{app}/available", response_model=AvailableConnections, responses=READING, summary="What can be used")
+@router.get("/{app}/available", summary="What can be used")
 async def available(app: App, who: CallerOf, project_id: ProjectId = "") -> AvailableConnections:
     found = await _visible(who, project_id, _known(app))
     return AvailableConnections(
@@ -85,9 +85,7 @@ async def available(app: App, who: CallerOf, project_id: ProjectId = "") -> Avai
     )
 
 
-@router.get(
-    "/{app}/connection-name/{connectionName}", response_model=One, responses=READING, summary="One, by its name"
-)
+@router.get("/{app}/connection-name/{connectionName}", summary="One, by its name")
 async def by_name(app: App, name: Name, who: CallerOf) -> One:
     found = await _one(who, READ, app, name)
     if found.name != name:
@@ -95,14 +93,13 @@ async def by_name(app: App, name: Name, who: CallerOf) -> One:
     return One(app_connection=found)
 
 
-@router.get("/{app}/{connectionId}", response_model=One, responses=READING, summary="One connection")
+@router.get("/{app}/{connectionId}", summary="One connection")
 async def get(app: App, connection_id: Id, who: CallerOf) -> One:
     return One(app_connection=await _by_id(who, READ, app, connection_id))
 
 
 @router.post(
     "/{app}",
-    response_model=One,
     responses=WRITING,
     openapi_extra=body_like(connection_schema(), examples=connection_examples()),
     summary="Log in, and keep the connection when that works",
@@ -115,7 +112,6 @@ async def create(app: App, who: CallerOf, data: JsonBody) -> One:
 
 @router.patch(
     "/{app}/{connectionId}",
-    response_model=One,
     responses=WRITING,
     openapi_extra=body_like(connection_schema(partial=True)),
     summary="Change what is given; credentials are replaced as a whole",
@@ -126,7 +122,7 @@ async def update(app: App, connection_id: Id, who: CallerOf, data: JsonBody) -> 
     return One(app_connection=(await who.service.connections.edit(found.id, body, whole=True)).connection)
 
 
-@router.delete("/{app}/{connectionId}", response_model=One, responses=WRITING, summary="Remove one that is not used")
+@router.delete("/{app}/{connectionId}", responses=WRITING, summary="Remove one that is not used")
 async def delete(app: App, connection_id: Id, who: CallerOf) -> One:
     found = await _changeable(who, app, connection_id)
     await who.service.connections.remove(found.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 
@@ -12,7 +14,10 @@ from app.contract import Body, UtcTime
 from app.operations.identities import READ
 
 router = APIRouter(tags=["folders"], responses=READING)
-_LISTED = {"parameters": documented(FOLDERS)}
+_LISTED: dict[str, Any] = {
+    "openapi_extra": {"parameters": documented(FOLDERS)},
+    "summary": "The folders in a folder",
+}
 
 
 class Folder(Body):
@@ -33,8 +38,8 @@ class FoldersReply(Body):
     folders: list[Folder]
 
 
-@router.get("/api/v2/folders", response_model=FoldersReply, openapi_extra=_LISTED, summary="The folders in a folder")
-@router.get("/api/v1/folders", response_model=FoldersReply, openapi_extra=_LISTED, summary="The folders in a folder")
+@router.get("/api/v2/folders", **_LISTED)
+@router.get("/api/v1/folders", **_LISTED)
 async def list_all(request: Request, who: CallerOf) -> FoldersReply:
     who.require(READ)
     wanted = asked(request.query_params)

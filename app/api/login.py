@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 
-from app.api.bodies import read_json
+from app.api.bodies import JsonBody
 from app.api.documenting import BAD_LOGIN, body_of
 from app.api.queries import checked, checked_body
 from app.api.throttle import Throttle
@@ -39,13 +37,8 @@ class AccessToken(Body):
     token_type: str = "Bearer"  # noqa: S105 - the kind of a token is none
 
 
-@router.post(
-    "/api/v1/auth/universal-auth/login",
-    response_model=AccessToken,
-    openapi_extra=body_of(UniversalLogin),
-    summary="Log in",
-)
-async def log_in(request: Request, data: Annotated[Any, Depends(read_json)]) -> AccessToken:
+@router.post("/api/v1/auth/universal-auth/login", openapi_extra=body_of(UniversalLogin), summary="Log in")
+async def log_in(request: Request, data: JsonBody) -> AccessToken:
     service: Service = request.app.state.service
     throttle: Throttle = request.app.state.throttle
     body = checked(UniversalLogin, checked_body(data))
@@ -55,10 +48,8 @@ async def log_in(request: Request, data: Annotated[Any, Depends(read_json)]) -> 
     return _answer(await service.identities.log_in(body.client_id, body.client_secret, address))
 
 
-@router.post(
-    "/api/v1/auth/token/renew", response_model=AccessToken, openapi_extra=body_of(TokenRenewal), summary="Renew a token"
-)
-async def renew(request: Request, data: Annotated[Any, Depends(read_json)]) -> AccessToken:
+@router.post("/api/v1/auth/token/renew", openapi_extra=body_of(TokenRenewal), summary="Renew a token")
+async def renew(request: Request, data: JsonBody) -> AccessToken:
     service: Service = request.app.state.service
     return _answer(await service.identities.renew(checked(TokenRenewal, checked_body(data)).access_token))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from app.api.authorising import Caller, CallerOf
-from app.api.bodies import read_json
+from app.api.bodies import JsonBody
 from app.api.documenting import READING, WRITING, body_like, body_of
 from app.api.queries import Flag, ProjectId, checked, checked_body
 from app.api.rotation_options import Options, all_options
@@ -34,11 +34,10 @@ from providers.base import Problem, TargetUnavailable
 _BASE = "/api/v2/secret-rotations"
 _TYPES = [kind.type for kind in Catalog().rotation_types()]
 
-router = APIRouter(prefix=_BASE, tags=["secret rotations"])
+router = APIRouter(prefix=_BASE, tags=["secret rotations"], responses=READING)
 Type = Annotated[str, Path(alias="type", description="The type of the rotation.", json_schema_extra={"enum": _TYPES})]
 Id = Annotated[str, Path(alias="rotationId", description="The rotation's id.")]
 Text = Annotated[str, Query()]
-JsonBody = Annotated[Any, Depends(read_json)]
 
 
 class One(Body):
@@ -74,23 +73,24 @@ class _Destination(Body):
     secret_path: FolderPath | None = Field(default=None, max_length=PATH_MAX)
 
 
-@router.get("/options", response_model=Options, responses=READING, summary="What can be rotated")
+@router.get("/options", summary="What can be rotated")
 async def options(who: CallerOf) -> Options:
+    who.require(READ)
     return all_options(who.service)
 
 
-@router.get("", response_model=Several, responses=READING, summary="A project's rotations of all types")
+@router.get("", summary="A project's rotations of all types")
 async def list_all(who: CallerOf, project_id: ProjectId = "") -> Several:
     return Several(secret_rotations=await _listed(who, project_id))
 
 
-@router.get("/{type}", response_model=Several, responses=READING, summary="A project's rotations of one type")
+@router.get("/{type}", summary="A project's rotations of one type")
 async def list_of_type(kind: Type, who: CallerOf, project_id: ProjectId = "") -> Several:
     _known(kind)
     return Several(secret_rotations=[r for r in await _listed(who, project_id) if r.type == kind])
 
 
-@router.get("/{type}/rotation-name/{rotationName}", response_model=One, responses=READING, summary="One, by its name")
+@router.get("/{type}/rotation-name/{rotationName}", summary="One, by its name")
 async def by_name(
     kind: Type,
     name: Annotated[str, Path(alias="rotationName")],
@@ -108,14 +108,13 @@ async def by_name(
     return One(secret_rotation=found)
 
 
-@router.get("/{type}/{rotationId}", response_model=One, responses=READING, summary="One rotation")
+@router.get("/{type}/{rotationId}", summary="One rotation")
 async def get(kind: Type, rotation_id: Id, who: CallerOf) -> One:
     return One(secret_rotation=await _mine(who, READ, kind, rotation_id))
 
 
 @router.post(
     "/{type}",
-    response_model=One,
     responses=WRITING,
     openapi_extra=body_like(rotation_schema(), examples=rotation_examples()),
     summary="Create a rotation; its first credentials are published when this answers",
@@ -136,7 +135,6 @@ async def create(kind: Type, who: CallerOf, data: JsonBody) -> One:
 
 @router.patch(
     "/{type}/{rotationId}",
-    response_model=One,
     responses=WRITING,
     openapi_extra=body_like(rotation_schema(partial=True)),
     summary="Change what is given; another environment or path moves it with its secrets",
@@ -159,7 +157,7 @@ async def update(kind: Type, rotation_id: Id, who: CallerOf, data: JsonBody) -> 
     return One(secret_rotation=found)
 
 
-@router.delete("/{type}/{rotationId}", response_model=One, responses=WRITING, summary="Delete a rotation")
+@router.delete("/{type}/{rotationId}", responses=WRITING, summary="Delete a rotation")
 async def delete(
     kind: Type,
     rotation_id: Id,
@@ -172,7 +170,7 @@ async def delete(
     return One(secret_rotation=before)
 
 
-@router.post("/{type}/{rotationId}/rotate-secrets", response_model=One, responses=WRITING, summary="Rotate now")
+@router.post("/{type}/{rotationId}/rotate-secrets", responses=WRITING, summary="Rotate now")
 async def rotate(kind: Type, rotation_id: Id, who: CallerOf) -> One:
     """It answers when the new credential is published. Whoever hangs up does not stop it."""
     found = await _mine(who, ROTATE, kind, rotation_id)
@@ -181,7 +179,6 @@ async def rotate(kind: Type, rotation_id: Id, who: CallerOf) -> One:
 
 @router.post(
     "/{type}/{rotationId}/move",
-    response_model=One,
     responses=WRITING,
     openapi_extra=body_of(MoveRotation),
     summary="Move it with its secrets",
@@ -195,8 +192,6 @@ async def move(kind: Type, rotation_id: Id, who: CallerOf, data: JsonBody) -> On
 
 @router.get(
     "/{type}/{rotationId}/generated-credentials",
-    response_model=GeneratedCredentials,
-    responses=READING,
     summary="The credentials of both slots; the history tells who looked",
 )
 async def credentials(kind: Type, rotation_id: Id, who: CallerOf) -> GeneratedCredentials:
@@ -206,7 +201,6 @@ async def credentials(kind: Type, rotation_id: Id, who: CallerOf) -> GeneratedCr
 
 @router.post(
     "/{type}/{rotationId}/check-credentials",
-    response_model=CheckedCredentials,
     responses=WRITING,
     summary="Log in with what is kept; nothing is changed",
 )
@@ -239,7 +233,7 @@ async def _mine(who: Caller, right: str, kind: str, rotation_id: str) -> SecretR
     found = await who.service.rotations.by_id(rotation_id)
     if found.project_id != who.bearer.project_id:
         raise NotFound(f"There is no rotation {rotation_id!r}.")
-    who.require_place(right, found.environment.slug, found.folder.path)
+    who.require_found(right, found.environment.slug, found.folder.path)
     _same_type(found, kind)
     return found
 

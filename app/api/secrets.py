@@ -92,7 +92,7 @@ async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(
     row = await who.asked.secrets.documents.by_id(secret_id)
     if row.project_id != who.bearer.project_id:
         raise no_such_id(secret_id)
-    who.require_place(READ, row.environment, row.path)
+    who.require_found(READ, row.environment, row.path)
     there = {"projectId": row.project_id, "environment": row.environment, "secretPath": row.path}
     return await _answered(request, who, asked({**request.query_params, **there}), [row], "get-secret")
 

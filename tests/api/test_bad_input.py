@@ -131,7 +131,7 @@ async def test_a_name_that_a_url_cannot_carry_is_not_kept(api: Api) -> None:
     for name, said in {"%FF": "must be UTF-8", "%2E%2E": "must not be ..", "%2E": "must not be ."}.items():
         answer = await ci("POST", f"/api/v3/secrets/raw/{name}", body, expect=422)
         assert said in answer["message"]
-    query = {"workspaceId": "default", "environment": "dev"}
+    query: dict[str, Any] = {"workspaceId": "default", "environment": "dev"}
     await ci("GET", "/api/v3/secrets/raw/%FF", expect=422, **query)
     assert (await ci("GET", "/api/v3/secrets/raw", **query))["secrets"] == []
 

@@ -19,7 +19,7 @@ from app.api.login import AccessToken, TokenRenewal, UniversalLogin
 from app.api.throttle import OF_ADDRESS, OF_CLIENT, Throttle
 from app.contract import CreateConnection
 from app.operations.identities import Credited
-from tests.api.ground import LOGIN, Api, assert_documented, held_up, opened, until
+from tests.api.ground import LOGIN, ROTATIONS, Api, assert_documented, held_up, opened, until
 from tests.conftest import Database
 from tests.store.conftest import postgresql_url
 
@@ -85,6 +85,8 @@ async def test_a_store_on_postgresql_keeps_them_too(home: Path, pg: Database, mo
             assert await status(api, token, f"/api/v2/secret-rotations?projectId={nowhere}") in (404, 422)
         assert (await api.stranger.post(RENEW, json={"accessToken": token})).status_code == 200
         assert (await log_in(api, "nobody\0", "wrong")).status_code == 401
+        writer = await api.caller("writer", "manage")
+        await writer("POST", ROTATIONS, {"connectionId": "a\0b"}, expect=404)
         assert await api.service.identities.revoke("ci") == 1
         assert await status(api, token) == 401
         assert (await api.service.identities.remove("ci")).tokens == 0

@@ -13,6 +13,8 @@ from tests.cli.ground import Ground
 
 ONE, RIGHT = f"{ROTATIONS}/{{id}}", "lacks the right {!r}"
 CALLS: list[tuple[str, str, str, Any]] = [
+    ("GET", "/api/v2/secret-rotations/options", READ, None),
+    ("GET", "/api/v1/app-connections/options", READ, None),
     ("GET", "/api/v2/secret-rotations?projectId=default", READ, None),
     ("GET", f"{ROTATIONS}?projectId=default", READ, None),
     ("GET", ONE, READ, None),
@@ -69,7 +71,8 @@ async def test_places_that_are_not_its_own_are_forbidden_and_not_listed(connecte
         created = await create(await api.caller(), connected)
         ci = await api.caller("elsewhere", environments=("dev", "staging"), paths=("/db/**",))
         path = f"{ROTATIONS}/{created['id']}"
-        assert "at dev /" in (await ci("GET", path, expect=403))["message"]
+        refused = await ci("GET", path, expect=403)
+        assert refused["message"] == "The identity elsewhere lacks the right 'read' where that is."
         assert await ci("GET", f"{ROTATIONS}?projectId=default") == {"secretRotations": []}
         where = {"projectId": "default", "environment": "prod", "secretPath": "/nowhere"}
         forbidden = await ci("GET", f"{ROTATIONS}/rotation-name/x", expect=403, **where)
