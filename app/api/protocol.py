@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -14,16 +16,21 @@ from app.background.log_lines import tell
 HEADER_BYTES = 32 * 1024
 PATIENCE = 10.0
 """Seconds from the beginning of a connection, or of a request, to the end of the request's header."""
+READING = 60.0
+"""Seconds within which a client has to take some of its answer."""
 MOST = 4096
 """Connections at once; those beyond are closed at once."""
+_AT_ONCE = struct.pack("ii", 1, 0)
 _BROKEN = Answer(400, "BadRequest", f"This is no HTTP, or its header has more than {HEADER_BYTES // 1024} KiB.")
 
 
 class BoundedProtocol(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base has it
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=1, low=0)  # whatever the kernel does not take pauses us
         if len(self.connections) > MOST:
             transport.abort()
         else:
@@ -38,7 +45,16 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """In the documented form, and told in the log, without a word of what came."""
@@ -66,3 +82,18 @@ class BoundedProtocol(H11Protocol):
         if self._hurry is not None:
             self._hurry.cancel()
             self._hurry = None
+
+    def _wait_for_reader(self, before: int | None = None) -> None:
+        """`before`: bytes that waited when we looked last. A client that has taken none of them since is cut off."""
+        left = self.transport.get_write_buffer_size()
+        if before is not None and left >= before:
+            # What the kernel holds for it goes, too, instead of waiting on.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self.transport.abort()
+        else:
+            self._stalled = self.loop.call_later(READING, self._wait_for_reader, left)
+
+    def _taken(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

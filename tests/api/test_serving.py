@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import select
 import signal
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +159,25 @@ async def test_half_open_connections_hold_up_nobody_and_end(
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
         assert (await client.get("/api/status")).status_code == 200
+
+
+async def test_who_does_not_read_the_answer_is_cut_off(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads as it comes gets all of it meanwhile, however much that is."""
+    monkeypatch.setattr(protocol, "READING", 1.0)
+    asked, times = b"GET /api/docs/json HTTP/1.1\r\nHost: x\r\n\r\n", 60
+    async with standing() as server:
+        with socket.create_connection(server.address) as idle:
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            idle.sendall(asked * times)
+            reader, _ = await server.line(asked * times)
+            for _ in range(times):
+                header = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", header)
+                assert length is not None
+                await reader.readexactly(int(length[1]))
+            ended = select.poll()
+            ended.register(idle, 0)
+            assert await asyncio.to_thread(ended.poll, DEADLINE * 1000)
 
 
 async def test_there_are_only_so_many_connections(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
