@@ -23,6 +23,7 @@ from app.operations.emergency import Emergencies
 from app.operations.history import History
 from app.operations.hooks import Hooks
 from app.operations.identities import Identities
+from app.operations.logins import Logins
 from app.operations.plan import Plans
 from app.operations.rotations import Rotations
 from app.operations.secrets import Secrets
@@ -57,6 +58,7 @@ class Service:
     hooks: Hooks
     deliveries: Deliveries
     identities: Identities
+    logins: Logins
     context: Context
 
     def acting_as(self, actor: str) -> Service:
@@ -153,6 +155,7 @@ def _service(context: Context) -> Service:
         hooks=Hooks(context),
         deliveries=Deliveries(context),
         identities=Identities(context),
+        logins=Logins(context),
         context=context,
     )
 

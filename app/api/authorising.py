@@ -15,7 +15,8 @@ from starlette.requests import Request
 from app.api.errors import Forbidden
 from app.contract import AppConnection, SecretRotation
 from app.errors import InvalidInput, NotFound
-from app.operations.identities import ACTOR, Bearer, NotLoggedIn
+from app.operations.identities import ACTOR
+from app.operations.logins import Bearer, NotLoggedIn
 from app.service import Service
 from providers.base import Problem
 
@@ -86,7 +87,7 @@ async def caller(request: Request) -> Caller:
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
         raise NotLoggedIn("This needs an access token: Authorization: Bearer TOKEN.")
-    bearer = await service.identities.bearer(token)
+    bearer = await service.logins.bearer(token)
     request.state.caller = bearer.name
     _refuse_unreadable(request)
     return Caller(bearer, service)

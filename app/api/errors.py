@@ -22,7 +22,7 @@ from app.errors import (
     RotationFailed,
     UsageError,
 )
-from app.operations.identities import NotLoggedIn
+from app.operations.logins import NotLoggedIn
 from providers.base import Problem, TargetError
 from providers.registry import UnknownType
 from store.errors import Conflict, LeaseBusy, LeaseLost, StoreError, StoreInUse, StoreUnavailable

@@ -11,7 +11,7 @@ from app.api.documenting import BAD_LOGIN, body_of
 from app.api.queries import checked, checked_body
 from app.api.throttle import Throttle
 from app.contract import Body
-from app.operations.identities import Granted
+from app.operations.logins import Granted
 from app.service import Service
 
 router = APIRouter(tags=["login"], responses=BAD_LOGIN)
@@ -43,15 +43,15 @@ async def log_in(request: Request, data: JsonBody) -> AccessToken:
     throttle: Throttle = request.app.state.throttle
     body = checked(UniversalLogin, checked_body(data))
     address = request.client.host if request.client else "an unknown address"
-    right = await service.identities.knows(body.client_id, body.client_secret)
+    right = await service.logins.knows(body.client_id, body.client_secret)
     throttle.take(body.client_id, address, right=right)
-    return _answer(await service.identities.log_in(body.client_id, body.client_secret, address))
+    return _answer(await service.logins.log_in(body.client_id, body.client_secret, address))
 
 
 @router.post("/api/v1/auth/token/renew", openapi_extra=body_of(TokenRenewal), summary="Renew a token")
 async def renew(request: Request, data: JsonBody) -> AccessToken:
     service: Service = request.app.state.service
-    return _answer(await service.identities.renew(checked(TokenRenewal, checked_body(data)).access_token))
+    return _answer(await service.logins.renew(checked(TokenRenewal, checked_body(data)).access_token))
 
 
 def _answer(granted: Granted) -> AccessToken:

@@ -12,7 +12,7 @@ from app.rotation.engine import Engine
 from app.rotation.surroundings import new_id
 from app.rotation.targets import Targets
 from app.views import Place
-from store import connections, projects, rotations
+from store import connections, events, projects, rotations
 from store.database import Store, Tx
 from store.projects import FolderPlace
 from store.tables import Connection, Environment, Folder, Project, Rotation
@@ -31,6 +31,13 @@ class Context:
 
     def new_id(self) -> str:
         return new_id(self.random)
+
+
+def record(context: Context, tx: Tx, action: str, subject: str, *, result: str = "success", message: str = "") -> None:
+    """A line of history: what is done now, by who acts."""
+    events.append(
+        tx, at=context.clock(), actor=context.actor, action=action, result=result, subject=subject, message=message
+    )
 
 
 def connection_by(tx: Tx, ref: str) -> Connection:

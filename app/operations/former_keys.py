@@ -9,7 +9,7 @@ from pathlib import Path
 from app.errors import Busy, KeyturnError, UsageError
 from app.operations import backup
 from app.operations import key as keys
-from app.operations.context import Context
+from app.operations.context import Context, record
 from app.rotation.failpoints import reached
 from store import events, rekey
 from store.database import Tx
@@ -108,12 +108,5 @@ def _told(event: Event) -> str:
 
 
 def _record(tx: Tx, context: Context, former: Former) -> None:
-    events.append(
-        tx,
-        at=context.clock(),
-        actor=context.actor,
-        action=ACTION,
-        result="success",
-        subject=former.id,
-        message=f"Dropped from the key ring: {', '.join(former.ids)}. What they sealed opens no more.",
-    )
+    message = f"Dropped from the key ring: {', '.join(former.ids)}. What they sealed opens no more."
+    record(context, tx, ACTION, former.id, message=message)

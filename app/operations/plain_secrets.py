@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import InUse, NotFound
-from app.operations.context import Context, environment_by, folder_by
+from app.operations.context import Context, environment_by, folder_by, record
 from app.secret_bodies import (
     CreateSecret,
     UpdateSecret,
@@ -17,7 +17,7 @@ from app.secret_bodies import (
     parse_update,
 )
 from app.views import Place
-from store import events, plain_secrets, projects, rotations
+from store import plain_secrets, projects, rotations
 from store.database import Tx
 from store.tables import Secret
 
@@ -165,12 +165,4 @@ def _refuse_mapped(tx: Tx, row: Secret) -> None:
 
 
 def _record(context: Context, tx: Tx, action: str, place: Place, message: str) -> None:
-    events.append(
-        tx,
-        at=context.clock(),
-        actor=context.actor,
-        action=action,
-        result="success",
-        subject=f"{place.environment} {place.path}",
-        message=message,
-    )
+    record(context, tx, action, f"{place.environment} {place.path}", message=message)

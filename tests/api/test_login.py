@@ -254,7 +254,7 @@ async def test_what_is_no_token_is_refused_while_somebody_writes(api: Api, home:
 
 async def test_what_holds_a_secret_does_not_show_it(api: Api) -> None:
     ci = await api.identity("ci", "read")
-    granted = await api.service.identities.log_in(ci.identity.id, ci.client_secret, "here")
+    granted = await api.service.logins.log_in(ci.identity.id, ci.client_secret, "here")
     shown = AccessToken(access_token=granted.access_token, expires_in=1, access_token_max_ttl=1)
     login = UniversalLogin(client_id=ci.identity.id, client_secret=ci.client_secret)
     renewal = TokenRenewal(access_token=granted.access_token)

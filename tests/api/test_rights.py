@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput
-from app.operations.identities import MANAGE, READ, READ_CREDENTIALS, RIGHTS, ROTATE, NewIdentity, path_matches
+from app.operations.identities import MANAGE, READ, READ_CREDENTIALS, RIGHTS, ROTATE, NewIdentity
+from app.operations.logins import path_matches
 from tests.api.ground import CONNECTIONS, ROTATIONS, Api, add_project, create, opened
 from tests.cli.ground import Ground
 
@@ -130,7 +131,7 @@ def test_paths(pattern: str, inside: list[str], outside: list[str]) -> None:
     ("wanted", "fields"),
     [
         ({"name": "Not a slug"}, {"name"}),
-        ({"name": "x" * 65, "allowed": ["fly"], "environments": ["mars"]}, {"name", "allow", "environments"}),
+        ({"name": "x" * 61, "allowed": ["fly"], "environments": ["mars"]}, {"name", "allow", "environments"}),
         ({"paths": [], "allowed": []}, {"paths", "allow"}),
         ({"token_seconds": 59}, {"token-minutes"}),
         ({"token_seconds": 30 * 86400 + 60}, {"token-minutes"}),

@@ -163,7 +163,7 @@ async def _prepared(service: Service, database: PrivateServer) -> dict[str, str]
     await rotation.connect(service, database)
     await service.creation.create("postgres-credentials", _body(0))
     ci = await service.identities.create(NewIdentity("bench", "default", allowed=RIGHTS))
-    granted = await service.identities.log_in(ci.identity.id, ci.client_secret, "bench")
+    granted = await service.logins.log_in(ci.identity.id, ci.client_secret, "bench")
     return {"Authorization": f"Bearer {granted.access_token}", "Accept": "application/json"}
 
 
