@@ -39,6 +39,8 @@ class RotationRow:
     """Who is published now ("app_user_1"); empty before the first publication."""
     next_at: datetime | None
     """When the loop acts next on it: the schedule, or a retry. None: never by itself."""
+    auto_rotation: bool
+    """Off: paused, though what is unfinished is gone on with."""
     scheduled_at: datetime | None
     """The next run by schedule; None while auto-rotation is off."""
     interval_days: int

@@ -79,7 +79,7 @@ def said(verb: str, row: RotationRow) -> str:
 
 def verbs_of(row: RotationRow) -> tuple[str, ...]:
     """What can be done with it now."""
-    unfit = PAUSE if row.next_at is None else RESUME
+    unfit = RESUME if row.auto_rotation else PAUSE
     return tuple(verb for verb in VERBS if verb != unfit)
 
 

@@ -32,6 +32,7 @@ class Glance(NamedTuple):
     rotation_status: str | None
     last_rotated_at: datetime | None
     next_rotation_at: datetime | None
+    due_at: datetime | None
     retry_at: datetime | None
     failures: int
     lease_owner: str | None

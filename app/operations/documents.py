@@ -24,8 +24,14 @@ T = TypeVar("T")
 HISTORY_SHOWN = 50
 
 
+def next_run(row: Rotation | Glance) -> datetime | None:
+    """A retry, or the next run by schedule; what was never published has no schedule yet, but is gone on with."""
+    unfinished = row.due_at if row.last_rotated_at is None else None
+    return row.retry_at or row.next_rotation_at or unfinished
+
+
 def document(row: Rotation, place: FolderPlace, connection: Connection) -> SecretRotation:
-    """The documented `secretRotation` object; after a transient failure `nextRotationAt` is the retry."""
+    """The documented `secretRotation` object; `nextRotationAt` is the next run, be it a retry."""
     return SecretRotation(
         id=row.id,
         name=row.name,
@@ -46,7 +52,7 @@ def document(row: Rotation, place: FolderPlace, connection: Connection) -> Secre
         last_rotated_at=row.last_rotated_at,
         last_rotation_job_id=row.last_rotation_job_id,
         last_rotation_message=row.last_rotation_message,
-        next_rotation_at=row.retry_at or row.next_rotation_at,
+        next_rotation_at=next_run(row),
         is_last_rotation_manual=row.is_last_rotation_manual,
         project_id=place.project.id,
         connection=ConnectionRef(app=connection.app, name=connection.name, id=connection.id),
@@ -88,7 +94,8 @@ def row_of(
         connection=connection,
         status=status,
         active_identity=identity if row.last_rotated_at is not None else "",
-        next_at=row.retry_at or row.next_rotation_at,
+        next_at=next_run(row),
+        auto_rotation=row.is_auto_rotation_enabled,
         scheduled_at=row.next_rotation_at,
         interval_days=row.rotation_interval,
         last_rotated_at=row.last_rotated_at,

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from app.operations.context import Context, place_text, rotation_by
+from app.operations.documents import next_run
 from app.operations.store_check import store_check
 from app.rotation import guard, schedule
 from app.rotation.agenda import MANUAL, Fill, creating, dropped_slot, fills, former_principal, resumption
@@ -180,7 +181,7 @@ def _plan(scene: _Scene, uses: Sequence[Use], sentence: str, checks: Sequence[Ch
         connection=scene.job.connection.name,
         place=scene.place,
         active=scene.identity(rotation.active_index) if published else "",
-        scheduled_at=rotation.retry_at or rotation.next_rotation_at,
+        scheduled_at=next_run(rotation),
         first=tuple(_first(scene)),
         steps=tuple(step for fill in scene.left for step in _steps(scene, fill)),
         publishes={name: key for key, name in rotation.secrets_mapping.items()},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.operations.context import Context, project_by
-from app.operations.documents import identity_of
+from app.operations.documents import identity_of, next_run
 from app.rotation.status import status_of
 from app.views import Status
 from store import connections, projects, rotations
@@ -91,7 +91,7 @@ def _line(row: Rotation, connection: str, where: tuple[str, str, str], held: Iss
         interval_days=row.rotation_interval,
         compliant=not why,
         why=why,
-        next_run_at=row.retry_at or row.next_rotation_at,
+        next_run_at=next_run(row),
         expires_at=held.expires_at if held else None,
     )
 

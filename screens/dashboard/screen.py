@@ -247,7 +247,7 @@ class DashboardScreen(Screen[None]):
         if action in ("rotate", "delete"):
             return row is not None
         if action in ("pause", "resume"):
-            return row is not None and (row.next_at is None) == (action == "resume")
+            return row is not None and row.auto_rotation == (action == "pause")
         return True
 
     async def on_key(self, event: events.Key) -> None:

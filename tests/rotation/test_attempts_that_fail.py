@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from app.errors import InvalidInput, RotationFailed
+from app.operations.report import report
 from app.service import Service
 from app.views import Status
 from tests.rotation.conftest import LATER, PLACE, Clock, Ground, credentials, published, run_loop_once, status
@@ -151,6 +152,28 @@ async def test_a_half_made_creation_is_kept_and_finished_by_the_loop(
     assert (await service.rotations.document("app")).active_index == 0
     assert all(world.works(c) for c in await credentials(service))
     assert len(await credentials(service)) == 2
+
+
+async def test_a_creation_that_was_refused_half_way_tells_when_it_is_tried_again(
+    ground: Ground, service: Service, world: World, clock: Clock
+) -> None:
+    world.fail("verify", forbidden())
+    with pytest.raises(RotationFailed, match="Not finished") as failure:
+        await ground.create(service)
+
+    async def told() -> tuple[datetime | None, ...]:
+        (row,), (document,) = (await service.rotations.snapshot()).rows, await service.rotations.documents()
+        plan, lines = await service.plans.plan("app"), (await report(service.context)).credentials
+        return row.next_at, document.next_rotation_at, plan.scheduled_at, *(line.next_run_at for line in lines)
+
+    tomorrow = datetime.combine(clock().date() + timedelta(days=1), time(12), UTC)
+    assert f"Next try: {tomorrow:%Y-%m-%d} 12:00:00 UTC." in failure.value.remedy
+    assert set(await told()) == {tomorrow}
+    await service.rotations.pause("app")
+    assert set(await told()) == {tomorrow}, "a pause leaves nothing half done"
+    clock.now = tomorrow
+    await run_loop_once(service)
+    assert world.works(await published(service))
 
 
 async def test_creating_again_resumes_a_half_made_creation(ground: Ground, service: Service, world: World) -> None:

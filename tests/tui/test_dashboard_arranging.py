@@ -47,6 +47,7 @@ def row(name: str, **columns: Any) -> RotationRow:
         status=Status.HEALTHY,
         active_identity=f"{name}_1",
         next_at=NEXT,
+        auto_rotation=True,
         scheduled_at=NEXT,
         interval_days=10,
         last_rotated_at=NEXT - timedelta(days=10),

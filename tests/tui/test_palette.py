@@ -25,7 +25,8 @@ def rows(a_row: RotationRow) -> list[RotationRow]:
 def a_row() -> RotationRow:
     make: Callable[..., RotationRow] = RotationRow
     fields: dict[str, object] = dict.fromkeys((field.name for field in dataclasses.fields(RotationRow)), "")
-    return make(**{**fields, "environment": "prod", "path": "/", "next_at": datetime(2027, 1, 1, tzinfo=UTC)})
+    known = {"environment": "prod", "path": "/", "next_at": datetime(2027, 1, 1, tzinfo=UTC), "auto_rotation": True}
+    return make(**{**fields, **known})
 
 
 @pytest.mark.parametrize(
