@@ -252,7 +252,10 @@ def _find(tx: Tx, kind: Provider, read: ReadRotation) -> _Found:
         _look_at_place(tx, kind, read, found, found.environment)
     if connection is not None and connection.app == kind.app and read.parameters is not None:
         mine = found.unfinished.id if found.unfinished else None
-        found.problems += held_elsewhere(tx, kind, read.parameters, connection, mine)
+        project_id = found.environment.project_id if found.environment else None
+        found.problems += held_elsewhere(
+            tx, kind, read.parameters, connection, project_id=project_id, except_rotation=mine
+        )
     return found
 
 

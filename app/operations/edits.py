@@ -27,7 +27,7 @@ from app.validation import known_part, parse_mapping, validated
 from app.views import Outlook
 from providers.base import CheckResult, Problem, Provider
 from providers.registry import provider as provider_of
-from store import connections, events, jobs, journal, leases, lifecycle, rotations, secrets
+from store import connections, events, jobs, journal, leases, lifecycle, projects, rotations, secrets
 from store.database import Tx
 from store.errors import Conflict, LeaseBusy
 from store.jobs import Job
@@ -243,7 +243,10 @@ def _refuse(tx: Tx, kind: Provider, row: Rotation, change: _Change) -> None:
         connection = connections.get(tx, row.connection_id)
         problems += kind.check_parameters(change.parameters, connection.settings if connection else {})
         if connection and _changes_principal(kind, row, change.parameters):
-            problems += held_elsewhere(tx, kind, change.parameters, connection, row.id)
+            project_id = projects.place_of(tx, row.folder_id).project.id
+            problems += held_elsewhere(
+                tx, kind, change.parameters, connection, project_id=project_id, except_rotation=row.id
+            )
         problems += _crossed(kind, row, change.parameters)
         if row.last_rotated_at is None and _changes_principal(kind, row, change.parameters):
             problems.append(Problem("parameters", f"{row.name} is not created yet: finish that first, or delete it"))

@@ -9,32 +9,48 @@ from typing import Any
 from pydantic import BaseModel
 
 from providers.base import Problem, Provider
-from store import connections, rotations
+from store import connections, projects, rotations
 from store.database import Tx
 from store.tables import Connection, Rotation
 
 
 def held_elsewhere(
-    tx: Tx, kind: Provider, parameters: BaseModel, connection: Connection, except_rotation: str | None = None
+    tx: Tx,
+    kind: Provider,
+    parameters: BaseModel,
+    connection: Connection,
+    *,
+    project_id: str | None,
+    except_rotation: str | None = None,
 ) -> list[Problem]:
-    """What is wrong with rotating these users: another rotation does, or promised a former password of theirs."""
+    """What is wrong with rotating these users: another rotation does, or promised a former password of theirs.
+
+    Outside of this project it is not named: who asks need not know what others have.
+    """
     if kind.retires:
         return []  # several credentials of one principal live side by side
     holders = {
-        identity: row.name
+        identity: row
         for row in rotations.list_all(tx, type=kind.type)
         if row.id != except_rotation and _address(tx, row.connection_id) == _address(tx, connection.id)
         for identity in _identities(tx, kind, row)
     }
     mine = {kind.identity(parameters, slot) for slot in (0, 1)}
+    value = "password" if kind.restores else "credential"
     return [
         Problem(
             _field(parameters, identity),
-            f"{identity} belongs to the rotation {holders[identity]}: each new "
-            f"{'password' if kind.restores else 'credential'} would break what that one has published",
+            f"{identity} belongs to {_named(tx, holders[identity], project_id)}: each new {value} would break what "
+            "that one has published",
         )
         for identity in sorted(mine & holders.keys())
     ]
+
+
+def _named(tx: Tx, row: Rotation, project_id: str | None) -> str:
+    if project_id in (None, projects.place_of(tx, row.folder_id).project.id):
+        return f"the rotation {row.name}"
+    return "a rotation of another project"
 
 
 def _identities(tx: Tx, kind: Provider, row: Rotation) -> Iterator[str]:

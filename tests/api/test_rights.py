@@ -61,6 +61,11 @@ async def test_a_missing_right_is_named_and_another_project_has_nothing(connecte
         unknown = await stranger("GET", "/api/v2/secret-rotations?projectId=nowhere", expect=404)
         assert known["message"].replace("default", "") == unknown["message"].replace("nowhere", "")
         assert await stranger("GET", f"{ROTATIONS}?projectId=other") == {"secretRotations": []}
+        # Of who rotates these users it is told no more than that somebody does.
+        theirs = {**connected.rotation_body, "name": "theirs", "projectId": "other", "connectionId": ids["connection"]}
+        held = (await stranger("POST", ROTATIONS, theirs, expect=422))["message"]
+        assert "belongs to a rotation of another project" in held
+        assert created["name"] not in held
         # It may use a connection that serves all projects, but not change one that this one uses.
         path = f"{CONNECTIONS}/{ids['connection']}"
         assert "is used" in (await stranger("PATCH", path, {"name": "x"}, expect=403))["message"]
