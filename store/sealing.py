@@ -10,12 +10,16 @@ Re-wrapping replaces all before the second nonce; the data itself stays as it is
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from store.errors import SealBroken, WrongKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
 KEY_ID_MAX = 32
@@ -40,6 +44,11 @@ class KeyRing:
             if len(key) != KEY_BYTES:
                 raise ValueError(f"key {kid} is not {KEY_BYTES} bytes long")
 
+    @functools.cached_property
+    def ciphers(self) -> Mapping[str, AESGCM]:
+        """By key id; made once, since making one takes longer than using it."""
+        return {kid: _aead()(key) for kid, key in self.keys.items()}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -62,24 +71,19 @@ class _Parts(NamedTuple):
 
 
 def seal(ring: KeyRing, plaintext: bytes, place: Place) -> bytes:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     data_key, nonce = os.urandom(KEY_BYTES), os.urandom(_NONCE)
-    body = nonce + AESGCM(data_key).encrypt(nonce, plaintext, _bound(b"value", _MAGIC, place))
+    body = nonce + _aead()(data_key).encrypt(nonce, plaintext, _bound(b"value", _MAGIC, place))
     return _wrap(ring, data_key, place) + body
 
 
 def unseal(ring: KeyRing, sealed: bytes, place: Place) -> bytes:
     """Raises WrongKey when the ring lacks the key, SealBroken when the value was changed or moved here."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     parts = _split(sealed, place)
     data_key = _unwrap(ring, parts, place)
     nonce, ciphertext = parts.body[:_NONCE], parts.body[_NONCE:]
     try:
-        return AESGCM(data_key).decrypt(nonce, ciphertext, _bound(b"value", _MAGIC, place))
-    except InvalidTag:
+        return _aead()(data_key).decrypt(nonce, ciphertext, _bound(b"value", _MAGIC, place))
+    except _invalid_tag():
         raise _broken(place) from None
 
 
@@ -96,26 +100,21 @@ def header_of(kid: str) -> bytes:
 
 
 def _wrap(ring: KeyRing, data_key: bytes, place: Place) -> bytes:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     header = header_of(ring.primary)
     nonce = os.urandom(_NONCE)
-    return header + nonce + AESGCM(ring.keys[ring.primary]).encrypt(nonce, data_key, _bound(b"key", header, place))
+    return header + nonce + ring.ciphers[ring.primary].encrypt(nonce, data_key, _bound(b"key", header, place))
 
 
 def _unwrap(ring: KeyRing, parts: _Parts, place: Place) -> bytes:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    key = ring.keys.get(parts.kid)
-    if key is None:
+    cipher = ring.ciphers.get(parts.kid)
+    if cipher is None:
         raise WrongKey(
             f"The key ring lacks the key {parts.kid!r} that {place} is sealed with.",
             remedy="Use the key ring of this store; it must still hold every key it ever had.",
         )
     try:
-        return AESGCM(key).decrypt(parts.wrap_nonce, parts.wrapped, _bound(b"key", parts.header, place))
-    except InvalidTag:
+        return cipher.decrypt(parts.wrap_nonce, parts.wrapped, _bound(b"key", parts.header, place))
+    except _invalid_tag():
         raise _broken(place) from None
 
 
@@ -141,7 +140,21 @@ def _split(sealed: bytes, place: Place) -> _Parts:
 def _bound(purpose: bytes, header: bytes, place: Place) -> bytes:
     # Each part is preceded by its length, so no two places share their bytes.
     parts = (purpose, header, place.table.encode(), place.row.encode(), place.field.encode())
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+
+
+@functools.cache
+def _aead() -> type[AESGCM]:
+    """Imported on use, once: most runs of Keyturn open nothing, and a server opens values all the time."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM
+
+
+def _invalid_tag() -> type[Exception]:
+    from cryptography.exceptions import InvalidTag
+
+    return InvalidTag
 
 
 def _broken(place: Place) -> SealBroken:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlmodel import Session, SQLModel, col
 
 from store import engines, failures
@@ -15,7 +18,7 @@ from store.errors import KeyMissing, SealBroken, StoreNewer, StoreUnavailable, W
 from store.keyring import KeyPlaces, LoadedKey, create_key_file, load_key_ring
 from store.revision import HEAD
 from store.sealing import KeyRing, Place, seal, unseal
-from store.tables import Canary, Environment, Folder, Project, Trail
+from store.tables import Canary, Trail
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x6B657974  # "keyt"
@@ -107,12 +110,12 @@ def _prepare_alone(
     _to_this_version(connection, revision, location)
     key = _first_key(places) if created else _existing_key(places, location)
     known = not created and vouched(connection, key, location)
-    with Session(connection) as session:
-        if not known:
+    if not known:
+        with Session(connection) as session:
             add_canary(session, key.ring)
-        if created:
-            _add_default_project(session, now(), new_id)
-        session.commit()
+            session.commit()
+    if created:
+        _add_default_project(connection, now(), new_id)
     return Opened(key, created)
 
 
@@ -174,16 +177,26 @@ def create_tables(connection: Connection) -> None:
 
     It takes a sixth of the time, and no alembic.
     """
-    for table in SQLModel.metadata.tables.values():
-        for index in table.indexes:
-            if where := index.info.get("where"):
-                index.dialect_kwargs[f"{connection.dialect.name}_where"] = text(where)
-    SQLModel.metadata.create_all(connection, checkfirst=False)
-    _VERSION.create(connection, checkfirst=False)
+    for statement in _statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
     connection.execute(_VERSION.insert().values(version_num=HEAD))
     with Session(connection) as session:
         session.add(Trail(id=1, count=0, hash=bytes(32)))
         session.commit()
+
+
+@functools.cache
+def _statements(dialect_name: str) -> tuple[str, ...]:
+    """What makes the tables, each before those that refer to it."""
+    dialect = URL.create(dialect_name).get_dialect()()
+    made: list[ExecutableDDLElement] = []
+    for table in (*SQLModel.metadata.sorted_tables, _VERSION):
+        made.append(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if where := index.info.get("where"):
+                index.dialect_kwargs[f"{dialect_name}_where"] = text(where)
+            made.append(CreateIndex(index))
+    return tuple(str(one.compile(dialect=dialect)) for one in made)
 
 
 def _to_this_version(connection: Connection, revision: str | None, location: str) -> None:
@@ -209,13 +222,13 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _add_default_project(session: Session, now: datetime, new_id: Callable[[], str]) -> None:
-    project = Project(id=new_id(), slug="default", name="Default", created_at=now)
-    session.add(project)
-    session.flush()
-    for position, (slug, name) in enumerate(ENVIRONMENTS):
-        environment = Environment(id=new_id(), project_id=project.id, slug=slug, name=name, position=position)
-        session.add(environment)
-        session.flush()
-        session.add(Folder(id=new_id(), environment_id=environment.id, path="/"))
-    session.flush()
+def _add_default_project(connection: Connection, now: datetime, new_id: Callable[[], str]) -> None:
+    project, environment, folder = (SQLModel.metadata.tables[name] for name in ("project", "environment", "folder"))
+    project_id = new_id()
+    connection.execute(insert(project).values(id=project_id, slug="default", name="Default", created_at=now))
+    made = [
+        {"id": new_id(), "project_id": project_id, "slug": slug, "name": name, "position": position}
+        for position, (slug, name) in enumerate(ENVIRONMENTS)
+    ]
+    connection.execute(insert(environment), made)
+    connection.execute(insert(folder), [{"id": new_id(), "environment_id": one["id"], "path": "/"} for one in made])

@@ -4,27 +4,24 @@ most of them.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-from sqlalchemy import Engine
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import URL
 
 from store import engines
 
 
 def share() -> None:
-    """Let every SQLite engine of this process use the dialect, and with it the compiled statements, of one."""
-    make_engine = engines.make_engine
-    with tempfile.TemporaryDirectory(prefix="keyturn-sql-") as directory:
-        first = make_engine(make_url(f"sqlite:///{Path(directory) / 'first.db'}"), busy_timeout=1.0, threads=1)
-        first.connect().close()  # a dialect is complete after its first connection
-        first.dispose()
+    """Let every engine of this process use the dialect, and with it the compiled statements, of the first that
+    connected to the same server, or to any file.
+    """
+    make_engine, known = engines.make_engine, dict[object, Engine]()
 
     def sharing(url: URL, *, busy_timeout: float, threads: int) -> Engine:
-        engine = make_engine(url, busy_timeout=busy_timeout, threads=threads)
-        if url.drivername == "sqlite":
+        engine, server = make_engine(url, busy_timeout=busy_timeout, threads=threads), (url.drivername, url.port)
+        if first := known.get(server):
             engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+        else:  # a dialect is complete after its first connection
+            event.listen(engine, "connect", lambda *_: known.setdefault(server, engine))
         return engine
 
     engines.make_engine = sharing

@@ -242,7 +242,10 @@ def _made(server: PrivateServer) -> Database:
     suffix = secrets.token_hex(4)
     database = Database(server, f"test_{suffix}", suffix)
     with server.connect() as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.database)))
+        # Copying the files costs a third of writing what is in them to the log, which earlier versions don't do.
+        how = "STRATEGY FILE_COPY" if connection.info.server_version >= 150000 else ""
+        create = sql.SQL("CREATE DATABASE {} " + how)
+        connection.execute(create.format(sql.Identifier(database.database)))
     return database
 
 
