@@ -148,8 +148,8 @@ async def update(kind: Type, rotation_id: Id, who: CallerOf, data: JsonBody) -> 
     who.require_place(MANAGE, environment, path)
     moves = (environment, path) != (found.environment.slug, found.folder.path)
     destination = {"destinationEnvironment": environment, "destinationSecretPath": path}
-    if moves and (problems := await who.service.edits.move_problems(found.id, destination)):
-        raise InvalidInput(problems)
+    if moves:
+        await _refuse_half(who, found, body, destination)
     if _EDITABLE & body.keys():
         found = (await who.service.edits.edit(found.id, body)).rotation
     if moves:
@@ -250,6 +250,14 @@ def _refuse_fixed(who: Caller, found: SecretRotation, body: dict[str, Any]) -> N
         problems.append(Problem("connectionId", "can't be changed; create another rotation"))
     if body.get("projectId") not in (None, "", found.project_id, who.bearer.project_slug):
         problems.append(Problem("projectId", "can't be changed; create another rotation"))
+    if problems:
+        raise InvalidInput(problems)
+
+
+async def _refuse_half(who: Caller, found: SecretRotation, body: dict[str, Any], destination: dict[str, str]) -> None:
+    """An update that also moves does both or neither. Raises InvalidInput."""
+    edits = who.service.edits
+    problems = await edits.problems(found.id, body) or await edits.move_problems(found.id, destination, after=body)
     if problems:
         raise InvalidInput(problems)
 

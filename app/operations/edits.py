@@ -89,9 +89,9 @@ class Edits:
 
         return await self.context.store.aread(look)
 
-    async def move_problems(self, ref: str, data: Any) -> list[Problem]:
-        """Everything that `move` would refuse. Nothing is changed."""
-        return await moves.problems(self.context, ref, data)
+    async def move_problems(self, ref: str, data: Any, *, after: Mapping[str, Any] | None = None) -> list[Problem]:
+        """Everything that `move` would refuse; `after`: the body of an edit that comes first. Nothing is changed."""
+        return await moves.problems(self.context, ref, data, after)
 
     async def move(self, ref: str, data: Any) -> SecretRotation:
         """To another environment or folder, with its secrets and their history. The target is not touched."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.contract import MoveRotation, SecretRotation
+from app.contract import MoveRotation, SecretRotation, UpdateRotation
 from app.errors import Busy, InvalidInput, NotFound
 from app.operations.context import Context, environment_by, rotation_by
 from app.operations.documents import document_of
@@ -19,6 +19,14 @@ from store.errors import LeaseBusy
 from store.tables import Environment, Rotation
 
 
+@dataclass(frozen=True)
+class _Names:
+    """What has to be free where it goes."""
+
+    rotation: str
+    secrets: Collection[str]
+
+
 @dataclass
 class _Destination:
     """`taken`: names of ours that secrets have there."""
@@ -28,11 +36,16 @@ class _Destination:
     problems: list[Problem] = field(default_factory=list)
 
 
-async def problems(context: Context, ref: str, data: Any) -> list[Problem]:
-    """Everything that `move` would refuse. Nothing is changed."""
+async def problems(context: Context, ref: str, data: Any, edit: Mapping[str, Any] | None = None) -> list[Problem]:
+    """Everything that `move` would refuse, after that edit if one comes first. Nothing is changed."""
+
+    def look(tx: Tx) -> _Destination:
+        row = rotation_by(tx, ref)
+        return _look(tx, row, body, _names_after(row, edit or {}))
+
     try:
         body = _parsed(data)
-        found = await context.store.aread(lambda tx: _look(tx, rotation_by(tx, ref), body))
+        found = await context.store.aread(look)
     except InvalidInput as error:
         return list(error.problems)
     except NotFound as error:
@@ -73,7 +86,7 @@ def _parsed(data: Any) -> MoveRotation:
 
 def _move(context: Context, tx: Tx, row: Rotation, body: MoveRotation) -> None:
     now, path = context.clock(), body.destination_secret_path
-    here, found = projects.place_of(tx, row.folder_id), _look(tx, row, body)
+    here, found = projects.place_of(tx, row.folder_id), _look(tx, row, body, _names_after(row, {}))
     if found.problems:
         raise InvalidInput(found.problems)
     folder = projects.ensure_folder(tx, found.environment.id, path, context.new_id)
@@ -92,7 +105,14 @@ def _move(context: Context, tx: Tx, row: Rotation, body: MoveRotation) -> None:
     )
 
 
-def _look(tx: Tx, row: Rotation, body: MoveRotation) -> _Destination:
+def _names_after(row: Rotation, edit: Mapping[str, Any]) -> _Names:
+    """Of an edit that is not valid nothing counts: it is refused for itself."""
+    change = validated(UpdateRotation, known_part(UpdateRotation, edit, []), "", []) or UpdateRotation()
+    mapping = row.secrets_mapping if change.secrets_mapping is None else change.secrets_mapping
+    return _Names(change.name or row.name, [str(name).strip() for name in mapping.values()])
+
+
+def _look(tx: Tx, row: Rotation, body: MoveRotation, names: _Names) -> _Destination:
     """What is in the way there. Raises NotFound for an unknown environment."""
     here = projects.place_of(tx, row.folder_id)
     _, environment = environment_by(tx, here.project.id, body.destination_environment)
@@ -102,9 +122,11 @@ def _look(tx: Tx, row: Rotation, body: MoveRotation) -> _Destination:
         return found
     if folder.id == row.folder_id:
         found.problems.append(Problem("destinationSecretPath", f"{row.name} is there already"))
-    elif rotations.find(tx, folder.id, row.name):
-        found.problems.append(Problem("destinationSecretPath", f"a rotation named {row.name} exists there already"))
-    found.taken = secrets.taken(tx, folder.id, row.secrets_mapping.values(), row.id)
+    elif rotations.find(tx, folder.id, names.rotation):
+        found.problems.append(
+            Problem("destinationSecretPath", f"a rotation named {names.rotation} exists there already")
+        )
+    found.taken = secrets.taken(tx, folder.id, names.secrets, row.id)
     owned = secrets.owned(tx, folder.id, found.taken)
     if found.taken and (not body.overwrite_destination or owned):
         whose = ", which a rotation owns" if body.overwrite_destination else ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from app.views import Place
 from store import leases
 from tests.api.ground import CONNECTIONS, ROTATIONS, Api, Caller, create, opened
 from tests.cli.ground import Ground
@@ -121,6 +122,23 @@ async def test_terraform_creates_reads_changes_moves_and_deletes(connected: Grou
         # By default the secrets stay, and belong to nobody.
         kept = await api.service.secrets.everywhere()
         assert [(secret.name, secret.rotation_id) for secret in kept] == [("PG_PASSWORD", None), ("PG_USER", None)]
+
+
+async def test_an_update_that_also_moves_does_both_or_neither(connected: Ground) -> None:
+    async with opened() as api:
+        ci = await api.caller()
+        made = await create(ci, connected)
+        await api.service.secrets.put(Place("default", "prod", "/"), "TAKEN", {"secretValue": "x"})
+        path, there = f"{ROTATIONS}/{made['id']}", {"environment": "prod", "rotationInterval": 7}
+        mapping = {**made["secretsMapping"], "password": "TAKEN"}
+        refused = await ci("PATCH", path, {**there, "secretsMapping": mapping}, expect=422)
+        assert refused["message"] == "destinationSecretPath: taken there: TAKEN"
+        both = await ci("PATCH", path, {**there, "rotationInterval": 0, "secretsMapping": {}}, expect=422)
+        assert "rotationInterval" in both["message"]
+        assert (await ci("GET", path))["secretRotation"] == made
+        mapping = {**made["secretsMapping"], "password": "FREE"}
+        moved = (await ci("PATCH", path, {**there, "secretsMapping": mapping}))["secretRotation"]
+        assert (moved["environment"]["slug"], moved["secretsMapping"]) == ("prod", mapping)
 
 
 async def test_what_cannot_be_created_says_all_that_is_wrong(connected: Ground) -> None:
