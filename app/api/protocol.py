@@ -16,6 +16,8 @@ from app.background.log_lines import tell
 HEADER_BYTES = 32 * 1024
 PATIENCE = 10.0
 """Seconds from the beginning of a connection, or of a request, to the end of the request's header."""
+UNREAD = 30.0
+"""Seconds for the rest of a body that nobody waits for: the answer was given before."""
 READING = 60.0
 """Seconds within which a client has to take some of its answer."""
 MOST = 4096
@@ -26,6 +28,7 @@ _BROKEN = Answer(400, "BadRequest", f"This is no HTTP, or its header has more th
 
 class BoundedProtocol(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base has it
@@ -38,14 +41,24 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._unread is not None and self.conn.their_state is not h11.SEND_BODY:
+            self._unread.cancel()
+            self._unread = None
         if self.conn.their_state is not h11.IDLE:
             self._end()
         elif self._hurry is None:
             self._begin()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
         self._taken()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

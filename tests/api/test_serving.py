@@ -161,6 +161,23 @@ async def test_half_open_connections_hold_up_nobody_and_end(
         assert (await client.get("/api/status")).status_code == 200
 
 
+async def test_a_body_that_nobody_waits_for_has_to_end(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer was given before it: to somebody without a token."""
+    monkeypatch.setattr(protocol, "UNREAD", 1.0)
+    begun = b"POST /api/v3/secrets/raw/A HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12"
+    async with standing() as server, asyncio.timeout(DEADLINE):
+        reader, writer = await server.line(begun)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        writer.write(b"3456789GET /api/status HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"HTTP/1.1 200 ")
+
+        slow, dripping = await server.line(begun)
+        assert (await slow.readline()).startswith(b"HTTP/1.1 401 ")
+        dripping.write(b"3")
+        with contextlib.suppress(ConnectionError):
+            await slow.read()
+
+
 async def test_who_does_not_read_the_answer_is_cut_off(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads as it comes gets all of it meanwhile, however much that is."""
     monkeypatch.setattr(protocol, "READING", 1.0)
