@@ -2,61 +2,94 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from app.errors import InvalidInput
 from app.operations.identities import MANAGE, READ, READ_CREDENTIALS, RIGHTS, ROTATE, NewIdentity
 from app.operations.logins import path_matches
-from tests.api.ground import CONNECTIONS, ROTATIONS, Api, add_project, create, opened
+from tests.api.ground import CONNECTIONS, LOGIN, ROTATIONS, Api, add_project, create, opened
 from tests.cli.ground import Ground
 
-ONE, RIGHT = f"{ROTATIONS}/{{id}}", "lacks the right {!r}"
-CALLS: list[tuple[str, str, str, Any]] = [
-    ("GET", "/api/v2/secret-rotations/options", READ, None),
-    ("GET", "/api/v1/app-connections/options", READ, None),
-    ("GET", "/api/v2/secret-rotations?projectId=default", READ, None),
-    ("GET", f"{ROTATIONS}?projectId=default", READ, None),
-    ("GET", ONE, READ, None),
-    ("GET", f"{ROTATIONS}/rotation-name/my-pg-rotation?projectId=default&environment=dev&secretPath=/", READ, None),
-    ("GET", f"{ONE}/generated-credentials", READ_CREDENTIALS, None),
-    ("POST", f"{ONE}/check-credentials", READ_CREDENTIALS, None),
-    ("POST", f"{ONE}/rotate-secrets", ROTATE, None),
-    ("POST", ROTATIONS, MANAGE, {}),
-    ("PATCH", ONE, MANAGE, {"rotationInterval": 7}),
-    ("POST", f"{ONE}/move", MANAGE, {"destinationEnvironment": "prod", "destinationSecretPath": "/"}),
-    ("DELETE", ONE, MANAGE, None),
-    ("GET", "/api/v1/app-connections", READ, None),
-    ("GET", f"{CONNECTIONS}", READ, None),
-    ("GET", f"{CONNECTIONS}/available", READ, None),
-    ("GET", f"{CONNECTIONS}/connection-name/my-pg-connection", READ, None),
-    ("GET", f"{CONNECTIONS}/{{connection}}", READ, None),
-    ("POST", CONNECTIONS, MANAGE, {}),
-    ("PATCH", f"{CONNECTIONS}/{{connection}}", MANAGE, {"name": "other"}),
-    ("DELETE", f"{CONNECTIONS}/{{connection}}", MANAGE, None),
+ONE = f"{ROTATIONS}/{{id}}"
+CALLS: list[tuple[str, str, Any]] = [
+    ("GET", ONE, None),
+    ("GET", f"{ONE}/generated-credentials", None),
+    ("POST", f"{ONE}/check-credentials", None),
+    ("POST", f"{ONE}/rotate-secrets", None),
+    ("PATCH", ONE, {"rotationInterval": 7}),
+    ("POST", f"{ONE}/move", {"destinationEnvironment": "prod", "destinationSecretPath": "/"}),
+    ("DELETE", ONE, None),
 ]
+OPEN = {"/api/status", "/api/docs/json", LOGIN, "/api/v1/auth/token/renew"}
+NEEDED = {
+    f"{method} {base}{path}": right
+    for right, routes in {
+        READ: {
+            "/api/v2/secret-rotations": ["GET ", "GET /options", "GET /{type}", "GET /{type}/{rotationId}"],
+            "/api/v2/secret-rotations/{type}": ["GET /rotation-name/{rotationName}"],
+            "/api/v1/app-connections": ["GET ", "GET /options", "GET /{app}", "GET /{app}/available"],
+            "/api/v1/app-connections/{app}": ["GET /{connectionId}", "GET /connection-name/{connectionName}"],
+            "/api/v3/secrets/raw": ["GET ", "GET /{name:path}", "GET /id/{secretId}"],
+            "/api/v4/secrets": ["GET ", "GET /{name:path}", "GET /id/{secretId}"],
+            "/api": ["GET /v1/folders", "GET /v2/folders"],
+        },
+        READ_CREDENTIALS: {
+            "/api/v2/secret-rotations/{type}/{rotationId}": ["GET /generated-credentials", "POST /check-credentials"],
+        },
+        ROTATE: {"/api/v2/secret-rotations/{type}/{rotationId}": ["POST /rotate-secrets"]},
+        MANAGE: {
+            "/api/v2/secret-rotations/{type}": ["POST ", "PATCH /{rotationId}", "DELETE /{rotationId}"],
+            "/api/v2/secret-rotations/{type}/{rotationId}": ["POST /move"],
+            "/api/v1/app-connections/{app}": ["POST ", "PATCH /{connectionId}", "DELETE /{connectionId}"],
+            "/api/v3/secrets": ["POST /raw/{name:path}", "PATCH /raw/{name:path}", "DELETE /raw/{name:path}"],
+            "/api/v4/secrets": ["POST /{name:path}", "PATCH /{name:path}", "DELETE /{name:path}", "POST /batch"],
+            "/api/v3/secrets/batch": ["POST /raw"],
+        },
+    }.items()
+    for base, paths in routes.items()
+    for method, _, path in (one.partition(" ") for one in paths)
+}
 
 
-async def test_a_missing_right_is_named_and_another_project_has_nothing(connected: Ground) -> None:
+async def test_every_route_wants_one_right_and_names_it(api: Api) -> None:
+    """A route that is not among them fails, too: whoever adds one says who may use it."""
+    assert isinstance(api.gate.inner, FastAPI)
+    found = [
+        f"{method} {route.path}"
+        for route in api.gate.inner.routes
+        if isinstance(route, APIRoute) and route.path not in OPEN
+        for method in route.methods or ()
+    ]
+    assert sorted(found) == sorted(NEEDED)
+    names = {"type": "postgres-credentials", "app": "postgres"}
+    query = {"projectId": "default", "environment": "dev", "secretPath": "/"}
+    for right in RIGHTS:
+        others = await api.caller(f"no-{right}", *(one for one in RIGHTS if one != right))
+        for route, needed in NEEDED.items():
+            method, _, path = route.partition(" ")
+            address = re.sub(r"\{(\w+).*?\}", lambda part: names.get(part[1], "any"), path)
+            body = None if method == "GET" else query
+            answer = await others.client.request(method, address, params=query, json=body)
+            refused = answer.status_code == 403 and f"lacks the right {right!r}." in answer.json()["message"]
+            assert refused == (needed == right), (route, right, answer.text)
+
+
+async def test_another_project_has_nothing(connected: Ground) -> None:
     async with opened() as api:
         created = await create(await api.caller(), connected)
         api.service.store.write(add_project)
         ids = {"id": created["id"], "connection": created["connectionId"]}
-        for right in RIGHTS:
-            others = await api.caller(f"no-{right}", *(r for r in RIGHTS if r != right))
-            for method, path, needed, body in CALLS:
-                if needed == right:
-                    said = await others(method, path.format_map(ids), body, expect=403)
-                    assert RIGHT.format(right) in said["message"]
-
         stranger = await api.caller("stranger", project="other")
         absent = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
-        for method, path, _, body in CALLS:
-            if "{id}" in path:
-                there = await stranger(method, path.format_map(ids), body, expect=404)
-                nowhere = await stranger(method, path.format_map({"id": absent}), body, expect=404)
-                assert there["message"].replace(ids["id"], "") == nowhere["message"].replace(absent, "")
+        for method, path, body in CALLS:
+            there = await stranger(method, path.format_map(ids), body, expect=404)
+            nowhere = await stranger(method, path.format_map({"id": absent}), body, expect=404)
+            assert there["message"].replace(ids["id"], "") == nowhere["message"].replace(absent, "")
         known = await stranger("GET", "/api/v2/secret-rotations?projectId=default", expect=404)
         unknown = await stranger("GET", "/api/v2/secret-rotations?projectId=nowhere", expect=404)
         assert known["message"].replace("default", "") == unknown["message"].replace("nowhere", "")
