@@ -115,7 +115,7 @@ class CreateRotation(Body):
     connection_id: Trimmed = Field(min_length=1)
     environment: Slug = Field(max_length=SLUG_MAX)
     secret_path: FolderPath = Field(max_length=PATH_MAX)
-    is_auto_rotation_enabled: bool = True
+    is_auto_rotation_enabled: bool = Field(default=True, strict=True)
     rotation_interval: Whole = Field(ge=1, le=MAX_INTERVAL_DAYS)
     rotate_at_utc: RotateAtUtc = Field(default_factory=RotateAtUtc)
     parameters: dict[str, Any]
@@ -128,7 +128,7 @@ class UpdateRotation(Body):
 
     name: Slug | None = Field(default=None, min_length=1)
     description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
-    is_auto_rotation_enabled: bool | None = None
+    is_auto_rotation_enabled: bool | None = Field(default=None, strict=True)
     rotation_interval: Whole | None = Field(default=None, ge=1, le=MAX_INTERVAL_DAYS)
     rotate_at_utc: RotateAtUtc | None = None
     parameters: dict[str, Any] | None = None
@@ -141,7 +141,7 @@ class MoveRotation(Body):
 
     destination_environment: Slug = Field(max_length=SLUG_MAX)
     destination_secret_path: FolderPath = Field(max_length=PATH_MAX)
-    overwrite_destination: bool = False
+    overwrite_destination: bool = Field(default=False, strict=True)
 
 
 class CreateConnection(Body):

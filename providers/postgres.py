@@ -72,9 +72,12 @@ class PostgresCredentials(Fields):
     password: Annotated[SecretStr, AfterValidator(_password)] = Field(
         title="Password", description="Taken as it is, blanks at either end included."
     )
-    ssl_enabled: bool = Field(default=True, title="Use TLS", description="Encrypt every connection to the server.")
+    ssl_enabled: bool = Field(
+        default=True, strict=True, title="Use TLS", description="Encrypt every connection to the server."
+    )
     ssl_reject_unauthorized: bool = Field(
         default=True,
+        strict=True,
         title="Verify the certificate",
         description="Refuse a server whose certificate or name is not trusted.",
     )
