@@ -62,7 +62,7 @@ class PreflightFailed(KeyturnError):
     def __init__(self, checks: Sequence[Check]) -> None:
         failed = [c for c in checks if c.result == "failed"]
         super().__init__(
-            "Nothing was changed. " + "; ".join(f"{c.title}: {c.detail}" if c.detail else c.title for c in failed),
+            "Nothing was changed. " + " ".join(f"Failed check: {c.title}. {c.detail}".rstrip() for c in failed),
             remedy="\n".join(c.remedy for c in failed if c.remedy),
         )
         self.checks = tuple(checks)

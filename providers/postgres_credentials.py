@@ -85,6 +85,7 @@ class PostgresMapping(Fields):
     )
 
 
+_CHANGE_IT = "Change the rotation statement."
 _SESSIONS = """
     SELECT application_name, coalesce(pg_catalog.host(client_addr), ''), count(*), min(backend_start)
     FROM pg_catalog.pg_stat_activity
@@ -163,7 +164,10 @@ class PostgresCredentialsProvider:
         try:
             await target.login(username, credential.values["password"])
         except CredentialRefused as refusal:
-            raise await _reasoned(target, username, refusal) from None
+            reasoned = await _reasoned(target, username, refusal)
+            if parameters.rotation_statement is not None and not reasoned.remedy.endswith(";"):
+                reasoned.remedy = f"{reasoned.remedy} Or the rotation statement does not set the password.".strip()
+            raise reasoned from None
 
     async def in_use(
         self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential, since: datetime
@@ -243,11 +247,12 @@ class PostgresCredentialsProvider:
     async def _set_password(
         self, target: PostgresTarget, parameters: PostgresParameters, username: str, password: str
     ) -> None:
-        async with target.session(role=username, secrets=(password,)) as session:
-            if parameters.rotation_statement is None:
+        if parameters.rotation_statement is None:
+            async with target.session(role=username, secrets=(password,)) as session:
                 await session.set_password(username, password)
-                return
-            try:
+            return
+        try:
+            async with target.session(role=username, secrets=(password,)) as session:
                 statement = render(
                     parameters.rotation_statement,
                     username=username,
@@ -255,9 +260,12 @@ class PostgresCredentialsProvider:
                     database=target.credentials.database,
                     verifier=session.verifier(password),
                 )
-            except TemplateError as error:
-                raise TargetRefused(str(error), remedy="Change the rotation statement.") from None
-            await session.commit_script(statement)
+                await session.commit_script(statement)
+        except TemplateError as error:
+            raise TargetRefused(str(error), remedy=_CHANGE_IT) from None
+        except TargetRefused as refusal:
+            refusal.remedy = refusal.remedy or _CHANGE_IT
+            raise
 
 
 async def _reasoned(target: PostgresTarget, username: str, refusal: CredentialRefused) -> CredentialRefused:

@@ -145,6 +145,8 @@ _REFUSALS = (
 )
 _SILENT = "Look whether the server hangs or is overloaded."
 _BROKEN_OFF = "Look whether the server or the network failed; the server's log may say."
+_NOBODY_THERE = re.compile(r"failed to resolve host|Connection refused|timeout expired|No route to host|unreachable")
+_ERROR_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 _UNREACHABLE = (
     (re.compile(r"failed to resolve host"), "Check the connection's host name."),
     (re.compile(r"Connection refused"), "Check the connection's host and port, and that the server runs."),
@@ -252,7 +254,9 @@ class Circumstances:
                 return kind(message, remedy=(remedy or refusal.remedy).format(**quoted))
         found = _TEXT.match(whole)
         remedy = next((remedy for text, remedy in _UNREACHABLE if text.search(whole)), "")
-        return self._unavailable(f"does not let {self.user} in: {found[1] if found else whole}", remedy)
+        text = _ERROR_NUMBER.sub("", found[1] if found else whole)
+        what = "can't be reached" if _NOBODY_THERE.search(whole) else f"does not let {self.user} in"
+        return self._unavailable(f"{what}: {text}", remedy)
 
     @property
     def _outcome(self) -> Outcome:

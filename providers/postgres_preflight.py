@@ -26,7 +26,7 @@ _USER = """
     SELECT rolcanlogin, rolsuper, rolreplication, rolconnlimit = 0,
         rolvaliduntil < 'infinity', rolvaliduntil <= now(), rolvaliduntil::text,
         has_database_privilege(oid, current_database(), 'CONNECT'),
-        pg_has_role(oid, 'USAGE WITH ADMIN OPTION')
+        pg_has_role(oid, 'USAGE WITH ADMIN OPTION'), oid = 10
     FROM pg_roles WHERE rolname = %s
 """
 _SHARED_ROLE = """
@@ -65,6 +65,8 @@ class _User(NamedTuple):
     valid_until: str | None
     may_connect: bool
     admin_option: bool
+    bootstrap: bool
+    """The superuser that the server was made with; it has to stay one."""
 
 
 async def preflight(target: PostgresTarget, users: tuple[str, str], statement: str | None) -> list[Check]:
@@ -171,6 +173,8 @@ async def _try_password(session: Session, server: _Server, user: str, facts: _Us
 def _missing(server: _Server, user: str, facts: _User) -> str:
     """Return the statements that give the connection's role what it lacks; empty when that is not the reason."""
     name = identifier(user)
+    if facts.bootstrap:
+        return f"Rotate another user: {user} is the superuser that the server was made with."
     if facts.superuser and not server.superuser:
         return f"ALTER ROLE {name} NOSUPERUSER;"
     if facts.replication and server.version < 160000:

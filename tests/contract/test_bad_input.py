@@ -77,6 +77,8 @@ ROTATIONS = [
     wrong("secretPath", 1, "secretPath: must be text"),
     wrong("description", 7, "description: must be text"),
     wrong("isAutoRotationEnabled", "perhaps", "isAutoRotationEnabled: must be true or false"),
+    wrong("isAutoRotationEnabled", "yes", "isAutoRotationEnabled: must be true or false"),
+    wrong("isAutoRotationEnabled", 1, "isAutoRotationEnabled: must be true or false"),
     wrong("isAutoRotationEnabled", None, "isAutoRotationEnabled: must be true or false"),
     wrong("rotationInterval", "often", "rotationInterval: must be a whole number"),
     wrong("rotationInterval", True, "rotationInterval: must be a whole number"),
@@ -191,6 +193,8 @@ CONNECTIONS = [
     wrong("credentials.password", 12345678, "credentials.password: must be text"),
     wrong("credentials.password", "nul-in-secret\0x", "credentials.password", "NUL"),
     wrong("credentials.sslEnabled", "perhaps", "credentials.sslEnabled: must be true or false"),
+    wrong("credentials.sslEnabled", "no", "credentials.sslEnabled: must be true or false"),
+    wrong("credentials.sslRejectUnauthorized", 0, "credentials.sslRejectUnauthorized: must be true or false"),
     wrong("credentials.sslCertificate", "no certificate", "credentials.sslCertificate", "PEM"),
 ]
 
@@ -256,10 +260,13 @@ def test_users_must_differ_from_each_other_and_from_the_connection(untouched: Gr
 def test_users_that_cannot_be_rotated_are_refused_with_the_statement_that_mends_it(untouched: Ground) -> None:
     no_login = untouched.pg.create_role("no_login", options="NOLOGIN")
     before = state(untouched)
-    for name, said in (('nobody\'s "user"', "CREATE"), (no_login, "LOGIN")):
+    for name, failed, said in (
+        ('nobody\'s "user"', 'nobody\'s "user" exists. There is no such role.', "CREATE"),
+        (no_login, f"{no_login} may log in. The role is NOLOGIN.", "LOGIN"),
+    ):
         body = changed(untouched.rotation_body, "parameters.username2", name)
         ran = keyturn("rotations", "create", "postgres-credentials", "--file", "-", stdin=json.dumps(body))
-        refused(ran, Wrong("parameters.username2", name, (name, said), 1), untouched, before)
+        refused(ran, Wrong("parameters.username2", name, (f"Failed check: {failed}", said), 1), untouched, before)
 
 
 def inside(field: str, value: Any, becomes: Any = MISSING) -> Any:

@@ -193,6 +193,21 @@ async def test_a_whole_template_is_one_transaction(pg: Database, target: Postgre
     assert pg.execute("SELECT value FROM note") == [("a;b",)]
 
 
+@pytest.mark.parametrize(
+    ("template", "said", "mended_by"),
+    [
+        ("ALTRE ROLE {{username}} PASSWORD {{password}}", "syntax error", "Change the rotation statement."),
+        ("SELECT '{{username}} {{password}}'", "was refused", "Or the rotation statement does not set the password."),
+    ],
+)
+async def test_a_template_that_does_not_do_it_is_named(
+    pg: Database, target: PostgresTarget, template: str, said: str, mended_by: str
+) -> None:
+    with pytest.raises(TargetRefused, match=said) as caught:
+        await rotate(target, parameters(pg.create_role("app", "old"), rotationStatement=template))
+    assert caught.value.remedy.endswith(mended_by)
+
+
 async def test_a_template_does_not_spill_into_the_next_rotation(pg: Database, target: PostgresTarget) -> None:
     user, weak = pg.create_role("app"), pg.create_role("weak", options="NOLOGIN")
     template = f"ALTER ROLE {{{{username}}}} PASSWORD {{{{password}}}}; SET ROLE {weak}; SET search_path = nowhere"

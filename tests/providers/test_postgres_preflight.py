@@ -143,6 +143,13 @@ async def test_a_superuser_is_out_of_reach(ready: Ready) -> None:
     assert not failed(await ready.checks())
 
 
+async def test_the_superuser_of_the_server_stays_one(ready: Ready) -> None:
+    [first] = ready.pg.execute("SELECT rolname FROM pg_roles WHERE oid = 10")
+    checks = await PROVIDER.preflight(ready.target, parameters(ready.users[0], *first))
+    [lacking] = failed(checks)
+    assert lacking.remedy == f"Rotate another user: {first[0]} is the superuser that the server was made with."
+
+
 @pytest.mark.pg_versions
 async def test_a_replication_role(ready: Ready) -> None:
     ready.pg.execute(sql.SQL("ALTER ROLE {} REPLICATION").format(sql.Identifier(ready.users[1])))
@@ -303,7 +310,7 @@ async def test_a_replica_is_told_as_one(replica: PrivateServer) -> None:
 async def test_without_a_server_there_is_one_failed_check(opened: Open) -> None:
     [lacking] = await PROVIDER.preflight(opened(port=1), parameters("one", "two"))
     assert (lacking.title, lacking.result) == ("Server answers", FAILED)
-    assert "Connection refused" in lacking.detail
+    assert "can't be reached: Connection refused" in lacking.detail
     assert "host and port" in lacking.remedy
 
 
