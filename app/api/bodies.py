@@ -13,6 +13,8 @@ from app.errors import UsageError
 from app.strict_json import parsed
 
 LARGEST = 1024 * 1024
+LARGEST_OF_STRANGERS = 16 * 1024
+"""Bytes of a login: thousands at once must not fill the memory, nor keep us busy."""
 PATIENCE = 30.0
 """Seconds for a whole body."""
 _SWALLOWED = 64 * LARGEST
@@ -21,9 +23,22 @@ _SWALLOWED = 64 * LARGEST
 
 async def read_json(request: Request) -> Any:
     """The value of the body. Raises UsageError, TooLarge, TooSlow."""
+    return await _read(request, LARGEST)
+
+
+async def read_login(request: Request) -> Any:
+    """The same for a request without a token."""
+    return await _read(request, LARGEST_OF_STRANGERS)
+
+
+JsonBody = Annotated[Any, Depends(read_json)]
+LoginBody = Annotated[Any, Depends(read_login)]
+
+
+async def _read(request: Request, largest: int) -> Any:
     try:
         async with asyncio.timeout(PATIENCE):
-            data = await _bytes_of(request)
+            data = await _bytes_of(request, largest)
     except TimeoutError:
         raise TooSlow(f"The body did not come within {PATIENCE:.0f} s.") from None
     except ClientDisconnect:
@@ -35,17 +50,14 @@ async def read_json(request: Request) -> Any:
     return parsed(text, "The body")
 
 
-JsonBody = Annotated[Any, Depends(read_json)]
-
-
-async def _bytes_of(request: Request) -> bytes:
+async def _bytes_of(request: Request, largest: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size <= LARGEST:
+        if size <= largest:
             parts.append(part)
         elif size > _SWALLOWED:
             break
-    if size > LARGEST:
-        raise TooLarge(f"The body is too large: it may have {LARGEST // 1024} KiB.")
+    if size > largest:
+        raise TooLarge(f"The body is too large: it may have {largest // 1024} KiB.")
     return b"".join(parts)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 
-from app.api.bodies import JsonBody
+from app.api.bodies import LoginBody
 from app.api.documenting import BAD_LOGIN, body_of
 from app.api.queries import checked, checked_body
 from app.api.throttle import Throttle
@@ -38,7 +38,7 @@ class AccessToken(Body):
 
 
 @router.post("/api/v1/auth/universal-auth/login", openapi_extra=body_of(UniversalLogin), summary="Log in")
-async def log_in(request: Request, data: JsonBody) -> AccessToken:
+async def log_in(request: Request, data: LoginBody) -> AccessToken:
     service: Service = request.app.state.service
     throttle: Throttle = request.app.state.throttle
     body = checked(UniversalLogin, checked_body(data))
@@ -49,7 +49,7 @@ async def log_in(request: Request, data: JsonBody) -> AccessToken:
 
 
 @router.post("/api/v1/auth/token/renew", openapi_extra=body_of(TokenRenewal), summary="Renew a token")
-async def renew(request: Request, data: JsonBody) -> AccessToken:
+async def renew(request: Request, data: LoginBody) -> AccessToken:
     service: Service = request.app.state.service
     return _answer(await service.logins.renew(checked(TokenRenewal, checked_body(data)).access_token))
 

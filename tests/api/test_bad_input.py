@@ -63,6 +63,8 @@ async def test_a_body_that_is_no_object_says_why(api: Api) -> None:
     ci = await api.caller()
     for content, status, said in CONTENTS:
         for path in ROUTES:
+            if path == LOGIN and len(content) > bodies.LARGEST_OF_STRANGERS:
+                continue
             answer = await posted(api, path, content, ci)
             assert answer.status_code == status, (path, answer.text)
             assert said in answer.json()["message"]
@@ -83,6 +85,14 @@ async def test_fifty_megabytes_are_read_to_their_end_and_refused(api: Api) -> No
     assert answer.status_code == 413
     assert_documented(answer)
     assert sent == 50 * 1024 * 1024
+
+
+async def test_who_has_no_token_may_send_little(api: Api) -> None:
+    body = b'{"clientId": "x", "clientSecret": "y", "organizationSlug": "%s"}'
+    for path in (LOGIN, "/api/v1/auth/token/renew"):
+        answer = await api.stranger.post(path, content=body % (b"z" * bodies.LARGEST_OF_STRANGERS))
+        assert (answer.status_code, "16 KiB" in answer.json()["message"]) == (413, True)
+    assert (await api.stranger.post(LOGIN, content=body % (b"z" * 15_000))).status_code == 401
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
