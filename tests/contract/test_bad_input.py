@@ -267,6 +267,7 @@ def test_users_that_cannot_be_rotated_are_refused_with_the_statement_that_mends_
         body = changed(untouched.rotation_body, "parameters.username2", name)
         ran = keyturn("rotations", "create", "postgres-credentials", "--file", "-", stdin=json.dumps(body))
         refused(ran, Wrong("parameters.username2", name, (f"Failed check: {failed}", said), 1), untouched, before)
+    untouched.pg.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(no_login)))  # the ground is for others, too
 
 
 def inside(field: str, value: Any, becomes: Any = MISSING) -> Any:
