@@ -46,7 +46,8 @@ def _name(value: Any) -> Any:
     return value.strip()
 
 
-def _no_tags(value: Any) -> Any:
+def no_tags(value: Any) -> Any:
+    """Clients send the key all the same."""
     if value:
         raise ValueError("must be left out or empty: secrets have no tags here")
     return value
@@ -69,7 +70,7 @@ class SecretDetails(Body):
     secret_reminder_note: Value | None = Field(default=None, max_length=COMMENT_MAX)
     secret_reminder_repeat_days: Whole | None = Field(default=None, ge=0, le=365)
     secret_metadata: list[Metadata] | None = Field(default=None, max_length=METADATA_MAX)
-    tag_ids: Annotated[list[str] | None, BeforeValidator(_no_tags)] = None
+    tag_ids: Annotated[list[str] | None, BeforeValidator(no_tags)] = None
     type: Annotated[Literal["shared"], BeforeValidator(lambda value: value or "shared")] = "shared"
 
 

@@ -1,4 +1,4 @@
-"""Request bodies: JSON of a bounded size, within a bounded time."""
+"""Request bodies: JSON objects of a bounded size, within a bounded time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.errors import TooLarge, TooSlow
-from app.errors import UsageError
+from app.errors import InvalidInput, UsageError
 from app.strict_json import parsed
+from providers.base import Problem
 
 LARGEST = 1024 * 1024
 LARGEST_OF_STRANGERS = 16 * 1024
@@ -21,21 +22,21 @@ _SWALLOWED = 64 * LARGEST
 """So much is read without being kept, so that who sends too much gets to read why."""
 
 
-async def read_json(request: Request) -> Any:
-    """The value of the body. Raises UsageError, TooLarge, TooSlow."""
+async def read_object(request: Request) -> dict[str, Any]:
+    """Raises InvalidInput for a body that is no object, UsageError, TooLarge, TooSlow."""
     return await _read(request, LARGEST)
 
 
-async def read_login(request: Request) -> Any:
+async def read_login(request: Request) -> dict[str, Any]:
     """The same for a request without a token."""
     return await _read(request, LARGEST_OF_STRANGERS)
 
 
-JsonBody = Annotated[Any, Depends(read_json)]
-LoginBody = Annotated[Any, Depends(read_login)]
+JsonBody = Annotated[dict[str, Any], Depends(read_object)]
+LoginBody = Annotated[dict[str, Any], Depends(read_login)]
 
 
-async def _read(request: Request, largest: int) -> Any:
+async def _read(request: Request, largest: int) -> dict[str, Any]:
     try:
         async with asyncio.timeout(PATIENCE):
             data = await _bytes_of(request, largest)
@@ -47,7 +48,10 @@ async def _read(request: Request, largest: int) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"The body is not UTF-8 (byte {error.start + 1}).") from None
-    return parsed(text, "The body")
+    found = parsed(text, "The body")
+    if not isinstance(found, dict):
+        raise InvalidInput([Problem("body", "must be a JSON object")])
+    return found
 
 
 async def _bytes_of(request: Request, largest: int) -> bytes:

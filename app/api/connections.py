@@ -10,7 +10,7 @@ from app.api.authorising import Caller, CallerOf
 from app.api.bodies import JsonBody
 from app.api.documenting import READING, WRITING, body_like
 from app.api.errors import Forbidden
-from app.api.queries import ProjectId, checked_body
+from app.api.queries import ProjectId
 from app.api.schemas import connection_examples, connection_schema
 from app.contract import AppConnection, Body
 from app.errors import NotFound
@@ -104,10 +104,10 @@ async def get(app: App, connection_id: Id, who: CallerOf) -> One:
     openapi_extra=body_like(connection_schema(), examples=connection_examples()),
     summary="Log in, and keep the connection when that works",
 )
-async def create(app: App, who: CallerOf, data: JsonBody) -> One:
+async def create(app: App, who: CallerOf, body: JsonBody) -> One:
     who.require(MANAGE)
-    body = _own(who, data)
-    return One(app_connection=(await who.service.connections.add(_known(app), body)).connection)
+    added = await who.service.connections.add(_known(app), _own(who, body))
+    return One(app_connection=added.connection)
 
 
 @router.patch(
@@ -116,10 +116,10 @@ async def create(app: App, who: CallerOf, data: JsonBody) -> One:
     openapi_extra=body_like(connection_schema(partial=True)),
     summary="Change what is given; credentials are replaced as a whole",
 )
-async def update(app: App, connection_id: Id, who: CallerOf, data: JsonBody) -> One:
+async def update(app: App, connection_id: Id, who: CallerOf, body: JsonBody) -> One:
     found = await _changeable(who, app, connection_id)
-    body = {**_own(who, data), "app": found.app}
-    return One(app_connection=(await who.service.connections.edit(found.id, body, whole=True)).connection)
+    edited = await who.service.connections.edit(found.id, {**_own(who, body), "app": found.app}, whole=True)
+    return One(app_connection=edited.connection)
 
 
 @router.delete("/{app}/{connectionId}", responses=WRITING, summary="Remove one that is not used")
@@ -166,9 +166,8 @@ async def _changeable(who: Caller, app: str, connection_id: str) -> AppConnectio
     return found
 
 
-def _own(who: Caller, data: Any) -> dict[str, Any]:
-    """The body, with the id of the caller's project where it names that one. Raises InvalidInput, NotFound."""
-    body = checked_body(data)
+def _own(who: Caller, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, with the id of the caller's project where it names that one. Raises NotFound."""
     project = body.get("projectId")
     if isinstance(project, str) and project.strip():
         return {**body, "projectId": who.require_project(project.strip())}

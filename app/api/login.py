@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from app.api.bodies import LoginBody
 from app.api.documenting import BAD_LOGIN, body_of
-from app.api.queries import checked, checked_body
+from app.api.queries import checked
 from app.api.throttle import Throttle
 from app.contract import Body
 from app.operations.logins import Granted
@@ -38,20 +38,20 @@ class AccessToken(Body):
 
 
 @router.post("/api/v1/auth/universal-auth/login", openapi_extra=body_of(UniversalLogin), summary="Log in")
-async def log_in(request: Request, data: LoginBody) -> AccessToken:
+async def log_in(request: Request, body: LoginBody) -> AccessToken:
     service: Service = request.app.state.service
     throttle: Throttle = request.app.state.throttle
-    body = checked(UniversalLogin, checked_body(data))
+    login = checked(UniversalLogin, body)
     address = request.client.host if request.client else "an unknown address"
-    right = await service.logins.knows(body.client_id, body.client_secret)
-    throttle.take(body.client_id, address, right=right)
-    return _answer(await service.logins.log_in(body.client_id, body.client_secret, address))
+    right = await service.logins.knows(login.client_id, login.client_secret)
+    throttle.take(login.client_id, address, right=right)
+    return _answer(await service.logins.log_in(login.client_id, login.client_secret, address))
 
 
 @router.post("/api/v1/auth/token/renew", openapi_extra=body_of(TokenRenewal), summary="Renew a token")
-async def renew(request: Request, data: LoginBody) -> AccessToken:
+async def renew(request: Request, body: LoginBody) -> AccessToken:
     service: Service = request.app.state.service
-    return _answer(await service.logins.renew(checked(TokenRenewal, checked_body(data)).access_token))
+    return _answer(await service.logins.renew(checked(TokenRenewal, body).access_token))
 
 
 def _answer(granted: Granted) -> AccessToken:

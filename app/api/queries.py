@@ -28,10 +28,3 @@ def checked(model: type[M], data: dict[str, Any]) -> M:
     if found is None:
         raise InvalidInput(problems)
     return found
-
-
-def checked_body(data: Any) -> dict[str, Any]:
-    """Raises InvalidInput."""
-    if not isinstance(data, dict):
-        raise InvalidInput([Problem("body", "must be a JSON object")])
-    return data

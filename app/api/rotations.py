@@ -10,7 +10,7 @@ from pydantic import Field
 from app.api.authorising import Caller, CallerOf
 from app.api.bodies import JsonBody
 from app.api.documenting import READING, WRITING, body_like, body_of
-from app.api.queries import Flag, ProjectId, checked, checked_body
+from app.api.queries import Flag, ProjectId, checked
 from app.api.rotation_options import Options, all_options
 from app.api.schemas import rotation_examples, rotation_schema
 from app.contract import (
@@ -67,7 +67,7 @@ class _Where(Body):
 
 
 class _Destination(Body):
-    """Where an update wants it."""
+    """Where a body wants it."""
 
     environment: Slug | None = Field(default=None, max_length=SLUG_MAX)
     secret_path: FolderPath | None = Field(default=None, max_length=PATH_MAX)
@@ -119,17 +119,9 @@ async def get(kind: Type, rotation_id: Id, who: CallerOf) -> One:
     openapi_extra=body_like(rotation_schema(), examples=rotation_examples()),
     summary="Create a rotation; its first credentials are published when this answers",
 )
-async def create(kind: Type, who: CallerOf, data: JsonBody) -> One:
+async def create(kind: Type, who: CallerOf, body: JsonBody) -> One:
     who.require(MANAGE)
-    body = checked_body(data)
-    if isinstance(project := body.get("projectId"), str):
-        body = {**body, "projectId": who.require_project(project.strip())}
-    place = checked(_Destination, {name: body.get(name) for name in ("environment", "secretPath")})
-    if place.environment and place.secret_path:
-        who.require_place(MANAGE, place.environment, place.secret_path)
-    if isinstance(connection := body.get("connectionId"), str):
-        await who.require_connection(connection.strip())
-    created = await who.service.creation.create(_known(kind), body)
+    created = await who.service.creation.create(_known(kind), await _own(who, body))
     return One(secret_rotation=created.rotation)
 
 
@@ -139,11 +131,10 @@ async def create(kind: Type, who: CallerOf, data: JsonBody) -> One:
     openapi_extra=body_like(rotation_schema(partial=True)),
     summary="Change what is given; another environment or path moves it with its secrets",
 )
-async def update(kind: Type, rotation_id: Id, who: CallerOf, data: JsonBody) -> One:
+async def update(kind: Type, rotation_id: Id, who: CallerOf, body: JsonBody) -> One:
     found = await _mine(who, MANAGE, kind, rotation_id)
-    body = checked_body(data)
     _refuse_fixed(who, found, body)
-    place = checked(_Destination, {name: body.get(name) for name in ("environment", "secretPath")})
+    place = _destination(body)
     environment, path = place.environment or found.environment.slug, place.secret_path or found.folder.path
     who.require_place(MANAGE, environment, path)
     moves = (environment, path) != (found.environment.slug, found.folder.path)
@@ -183,9 +174,9 @@ async def rotate(kind: Type, rotation_id: Id, who: CallerOf) -> One:
     openapi_extra=body_of(MoveRotation),
     summary="Move it with its secrets",
 )
-async def move(kind: Type, rotation_id: Id, who: CallerOf, data: JsonBody) -> One:
+async def move(kind: Type, rotation_id: Id, who: CallerOf, body: JsonBody) -> One:
     found = await _mine(who, MANAGE, kind, rotation_id)
-    to = checked(MoveRotation, checked_body(data))
+    to = checked(MoveRotation, body)
     who.require_place(MANAGE, to.destination_environment, to.destination_secret_path)
     return One(secret_rotation=await who.service.edits.move(found.id, to.model_dump(by_alias=True)))
 
@@ -236,6 +227,26 @@ async def _mine(who: Caller, right: str, kind: str, rotation_id: str) -> SecretR
     who.require_found(right, found.environment.slug, found.folder.path)
     _same_type(found, kind)
     return found
+
+
+async def _own(who: Caller, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, whose place and connection the caller may use. What is missing or not valid is for the service to tell.
+
+    Raises Forbidden, NotFound, InvalidInput.
+    """
+    project, place, connection = body.get("projectId"), _destination(body), body.get("connectionId")
+    if isinstance(project, str):
+        body = {**body, "projectId": who.require_project(project.strip())}
+    if place.environment and place.secret_path:
+        who.require_place(MANAGE, place.environment, place.secret_path)
+    if isinstance(connection, str):
+        await who.require_connection(connection.strip())
+    return body
+
+
+def _destination(body: dict[str, Any]) -> _Destination:
+    """Raises InvalidInput."""
+    return checked(_Destination, {name: body.get(name) for name in ("environment", "secretPath")})
 
 
 def _same_type(found: SecretRotation, kind: str) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from app.api.queries import Flag, checked
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed, Whole
+from app.secret_bodies import no_tags
 from app.views import Place
 
 _SPELLINGS = (
@@ -19,12 +20,6 @@ _SPELLINGS = (
     ("secretPath", ("secretPath", "path", "directory")),
 )
 """The first one that is not empty counts."""
-
-
-def _untagged(value: Any) -> Any:
-    if value:
-        raise ValueError("must be left out: secrets have no tags here")
-    return value
 
 
 class Asked(Body):
@@ -37,7 +32,7 @@ class Asked(Body):
     view_secret_value: Flag = True
     version: Whole | None = Field(default=None, ge=1, le=2_147_483_647)
     type: Literal["shared"] = "shared"
-    tag_slugs: Annotated[str | None, BeforeValidator(_untagged)] = None
+    tag_slugs: Annotated[str | None, BeforeValidator(no_tags)] = None
 
     @property
     def place(self) -> Place:

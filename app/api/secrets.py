@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.authorising import Caller, CallerOf, caller
-from app.api.bodies import read_json
+from app.api.bodies import read_object
 from app.api.documenting import READING, WRITING, Responses, body_of
-from app.api.queries import checked_body
 from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented, query_of
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
 from app.operations.identities import MANAGE, READ
@@ -36,15 +35,15 @@ _READING: Responses = {**READING, 304: {"description": "What If-None-Match names
 _LISTED, _NAMED = {"parameters": documented(LISTED)}, {"parameters": [NAME, *documented(NAMED)]}
 
 
-async def _body(request: Request) -> Any:
+async def _body(request: Request) -> dict[str, Any]:
     """A client that deletes may say where in the query instead."""
     headers = request.headers
     if request.method == "DELETE" and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return {}
-    return await read_json(request)
+    return await read_object(request)
 
 
-JsonBody = Annotated[Any, Depends(_body)]
+JsonBody = Annotated[dict[str, Any], Depends(_body)]
 
 
 class SecretPlaceBody(Body):
@@ -124,8 +123,7 @@ _SEVERAL: dict[str, Any] = {
 
 @router.post("/api/v4/secrets/batch", **_SEVERAL)
 @router.post("/api/v3/secrets/batch/raw", **_SEVERAL)
-async def create_several(who: CallerOf, data: JsonBody) -> Response:
-    body = checked_body(data)
+async def create_several(who: CallerOf, body: JsonBody) -> Response:
     place = _wanted(who, MANAGE, body).place
     written = await who.service.secrets.create_several(place, body)
     documents = who.asked.secrets.documents
@@ -134,24 +132,22 @@ async def create_several(who: CallerOf, data: JsonBody) -> Response:
 
 
 @_both("POST", "/{name:path}", SecretReply, summary="Create a plain secret", openapi_extra=body_of(CreateBody))
-async def create(who: CallerOf, name: str, data: JsonBody) -> Response:
-    body = checked_body(data)
+async def create(who: CallerOf, name: str, body: JsonBody) -> Response:
     place = _wanted(who, MANAGE, body).place
     return await _written(who, await who.service.secrets.create(place, name, body), body)
 
 
 @_both("PATCH", "/{name:path}", SecretReply, summary="Change a plain secret", openapi_extra=body_of(UpdateBody))
-async def update(who: CallerOf, name: str, data: JsonBody) -> Response:
+async def update(who: CallerOf, name: str, body: JsonBody) -> Response:
     """A secret that a rotation writes refuses."""
-    body = checked_body(data)
     place = _wanted(who, MANAGE, body).place
     return await _written(who, await who.service.secrets.update(place, name, body), body)
 
 
 @_both("DELETE", "/{name:path}", SecretReply, summary="Delete a plain secret", openapi_extra=body_of(SecretPlaceBody))
-async def remove(request: Request, who: CallerOf, name: str, data: JsonBody) -> Response:
+async def remove(request: Request, who: CallerOf, name: str, body: JsonBody) -> Response:
     """With all its versions. A secret that a rotation writes refuses."""
-    place = _wanted(who, MANAGE, {**request.query_params, **checked_body(data)}).place
+    place = _wanted(who, MANAGE, {**request.query_params, **body}).place
     documents = who.service.secrets.documents
     before = documents.document(await documents.named(place, name), show=False)
     await who.service.secrets.remove(place, name)
