@@ -55,6 +55,10 @@ def problems_of(error: ValidationError, prefix: str = "") -> list[Problem]:
                 message = f"must be at most {context['le']}"
             case "string_too_long":
                 message = f"must have at most {context['max_length']} characters"
+            case "too_short":
+                message = "must not be empty"
+            case "too_long":
+                message = f"must have at most {context['max_length']} entries"
             case "literal_error":
                 message = f"must be one of: {context['expected']}"
             case "value_error":

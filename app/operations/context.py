@@ -83,11 +83,11 @@ def environment_by(tx: Tx, project: str, environment: str) -> tuple[Project, Env
 
 def folder_by(tx: Tx, place: Place) -> Folder:
     """Raises NotFound."""
-    _, environment = environment_by(tx, place.project, place.environment)
+    project, environment = environment_by(tx, place.project, place.environment)
     path = "/" + place.path.strip("/")
     found = projects.find_folder(tx, environment.id, path)
     if found is None:
-        raise NotFound(f"There is no folder {path} in {place.project}/{place.environment}.")
+        raise NotFound(f"There is no folder {path} in {project.slug}/{place.environment}.")
     return found
 
 

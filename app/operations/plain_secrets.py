@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import InUse, NotFound
-from app.operations.context import Context, environment_by, folder_by, record
+from app.operations.context import Context, environment_by, folder_by, project_by, record
 from app.secret_bodies import (
     CreateSecret,
     UpdateSecret,
@@ -143,7 +143,7 @@ def _mine(tx: Tx, place: Place, name: str) -> Secret:
     """Raises NotFound, InUse."""
     row = plain_secrets.find(tx, folder_by(tx, place).id, name, lock=True)
     if row is None:
-        raise missing(place, name)
+        raise missing(replace(place, project=project_by(tx, place.project).slug), name)
     _refuse_mapped(tx, row)
     return row
 

@@ -57,7 +57,8 @@ class SecretDocuments:
             )
         found = served_secrets.served(rows)
         if not found:
-            await self.context.store.aread(lambda tx: _look_for(tx, place))
+            project, _ = await self.context.store.aread(lambda tx: _look_for(tx, place))
+            place = replace(place, project=project.slug)
             raise missing(place, name) if version is None else _no_version(place, name, version)
         return found[0]
 
@@ -135,7 +136,7 @@ def _look_for(tx: Tx, place: Place) -> tuple[Project, Environment]:
     project, environment = environment_by(tx, place.project, place.environment)
     paths = [folder.path for folder in projects.list_folders(tx, environment.id)]
     if place.path != "/" and not any(place.path in _with_those_above(path) for path in paths):
-        raise NotFound(f"There is no folder {place.path} in {place.project}/{place.environment}.")
+        raise NotFound(f"There is no folder {place.path} in {project.slug}/{place.environment}.")
     return project, environment
 
 

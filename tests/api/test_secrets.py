@@ -111,7 +111,8 @@ async def test_lists_go_by_path_and_say_when_there_is_no_such_place(api: Api) ->
     assert await names("/only", "false") == []
     for wrong in ({"environment": "nope"}, {"workspaceId": "nope"}, {"secretPath": "/nope"}, {"secretPath": "/d"}):
         for address in (V3, f"{V4}/A"):
-            await who("GET", address, expect=404, **{**HERE, **wrong})
+            said = (await who("GET", address, expect=404, **{**HERE, **wrong}))["message"]
+            assert "default" in said or "workspaceId" in wrong  # by its slug, not by an id that nobody knows
     for wrong in ({"secretPath": "/../etc"}, {"environment": ""}, {"workspaceId": ""}, {"recursive": "perhaps"}):
         await who("GET", V3, expect=422, **{**HERE, **wrong})
     assert (await who("GET", f"{V3}/", **HERE))["secrets"][0]["secretKey"] == "A"
@@ -245,7 +246,11 @@ async def test_several_are_created_or_none(api: Api) -> None:
     ]
     clash = [{"secretKey": "C", "secretValue": "3"}, {"secretKey": "A", "secretValue": "4"}]
     await who("POST", "/api/v4/secrets/batch", {**body, "secrets": clash}, expect=409)
-    await who("GET", f"{V3}/C", expect=404, **body)
+    assert "at default/dev /app" in (await who("GET", f"{V3}/C", expect=404, **body))["message"]
+    for amount, said in ((0, "must not be empty"), (501, "must have at most 500 entries")):
+        many = {**body, "secrets": [{"secretKey": f"C{number}", "secretValue": ""} for number in range(amount)]}
+        refused = await who("POST", "/api/v3/secrets/batch/raw", many, expect=422)
+        assert refused["message"] == f"secrets: {said}"
     wrong = await who("POST", "/api/v3/secrets/batch/raw", {**body, "secrets": [{"secretKey": "a/b"}, {}]}, expect=422)
     assert {detail["field"] for detail in wrong["details"]} == {
         "secrets.0.secretKey",
