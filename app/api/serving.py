@@ -43,7 +43,7 @@ _OPENS_NOTHING = " "
 
 
 @dataclass(frozen=True)
-class Place:
+class Binding:
     """Where to listen. `certificate` and `key` are files, both or none."""
 
     address: Address
@@ -51,9 +51,9 @@ class Place:
     key: str | None = None
 
 
-def place(
+def binding(
     address: str, certificate: str | None, key: str | None, *, public: bool = False, without_tls: bool = False
-) -> Place:
+) -> Binding:
     """Raises UsageError for an address that must be asked for more plainly."""
     try:
         wanted = parse_address(address)
@@ -68,10 +68,10 @@ def place(
             f"Other machines can reach {wanted}, and without TLS whoever is in between reads tokens and secrets.",
             remedy="Add --tls-cert and --tls-key; or --without-tls, where a proxy in front encrypts.",
         )
-    return Place(wanted, certificate, key)
+    return Binding(wanted, certificate, key)
 
 
-async def until_stopped(settings: Settings, declared: Declared, where: Place) -> int:
+async def until_stopped(settings: Settings, declared: Declared, where: Binding) -> int:
     """Answer until a signal ends it; the exit code. Raises StoreError, KeyturnError for an unusable address."""
     notify = notifier(os.environ) or (lambda *_: None)
     stopping = Stopping(lambda: notify("STOPPING=1"))
@@ -105,7 +105,7 @@ async def _tell_alive(notify: Notify) -> None:
         await asyncio.sleep(seconds / 2)
 
 
-async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.Lines, where: Place) -> int:
+async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.Lines, where: Binding) -> int:
     """The same, with the loop that rotates what is due."""
 
     def beside(service: Service, stopping: asyncio.Event) -> contextlib.AbstractAsyncContextManager[object]:
@@ -116,7 +116,7 @@ async def beside_scheduler(settings: Settings, declared: Declared, lines: logs.L
 
 @contextlib.asynccontextmanager
 async def answering(
-    service: Service, where: Place, stopping: asyncio.Event, park_seconds: float
+    service: Service, where: Binding, stopping: asyncio.Event, park_seconds: float
 ) -> AsyncIterator[Address]:
     """Answer as long as the block lasts, at the address that it gets; as soon as `stopping` is set, refuse what is new.
 
@@ -160,7 +160,7 @@ async def _close(application: Any, stopping: asyncio.Event) -> None:
     application.closed = True
 
 
-async def _renew(context: ssl.SSLContext | None, where: Place, known: list[tuple[int, int, int]]) -> None:
+async def _renew(context: ssl.SSLContext | None, where: Binding, known: list[tuple[int, int, int]]) -> None:
     """Take up a certificate that was renewed in its file since the stamp that is known.
 
     Until both files are whole, the former one stays.
@@ -182,7 +182,7 @@ async def _renew(context: ssl.SSLContext | None, where: Place, known: list[tuple
         known = stamp
 
 
-def _stamp(where: Place) -> list[tuple[int, int, int]]:
+def _stamp(where: Binding) -> list[tuple[int, int, int]]:
     """Tells whether the files are still those that were read."""
     found = []
     for name in (where.certificate, where.key):
@@ -192,7 +192,7 @@ def _stamp(where: Place) -> list[tuple[int, int, int]]:
     return found
 
 
-def _config(application: Any, where: Place) -> uvicorn.Config:
+def _config(application: Any, where: Binding) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
         http=BoundedProtocol,
@@ -223,7 +223,7 @@ def _config(application: Any, where: Place) -> uvicorn.Config:
 
 
 @contextlib.contextmanager
-def _listening(where: Place) -> Iterator[socket.socket]:
+def _listening(where: Binding) -> Iterator[socket.socket]:
     host, port = where.address
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -240,7 +240,7 @@ def _listening(where: Place) -> Iterator[socket.socket]:
         yield listener
 
 
-def _unusable(where: Place, error: OSError) -> KeyturnError:
+def _unusable(where: Binding, error: OSError) -> KeyturnError:
     return KeyturnError(
         f"The HTTP API cannot listen at {where.address}: {(error.strerror or str(error)).lower()}.",
         remedy="Another program may be there already; --address HOST:PORT names another place.",

@@ -21,7 +21,7 @@ def run(args: Namespace) -> int:
         )
     from app.api import serving
 
-    where = serving.place(args.address, args.tls_cert, args.tls_key, public=args.public, without_tls=args.without_tls)
+    where = serving.binding(args.address, args.tls_cert, args.tls_key, public=args.public, without_tls=args.without_tls)
     settings = load_settings(os.environ)
     lines = logs.Lines()
     with logs.kept(settings.log_file, lines):

@@ -21,8 +21,8 @@ from tests.cli.ground import Ground
 @pytest.fixture
 async def host(api: Api) -> AsyncIterator[str]:
     """The address of a server in this process."""
-    place = serving.place("127.0.0.1:0", None, None)
-    async with serving.answering(api.service, place, asyncio.Event(), 5) as reached:
+    where = serving.binding("127.0.0.1:0", None, None)
+    async with serving.answering(api.service, where, asyncio.Event(), 5) as reached:
         yield f"http://{reached}"
 
 

@@ -45,7 +45,7 @@ from tests.api.ground import (
 from tests.cli.ground import Ground, Running, keyturn, make_due
 from tests.cli.ground import until as now
 
-HERE = serving.place("127.0.0.1:0", None, None)
+HERE = serving.binding("127.0.0.1:0", None, None)
 
 
 class Standing:
@@ -254,7 +254,7 @@ async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
             Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
         )
     )
-    where = serving.place("127.0.0.1:0", str(made.leaf), str(made.leaf))
+    where = serving.binding("127.0.0.1:0", str(made.leaf), str(made.leaf))
     trusting = ssl.create_default_context(cafile=str(made.ca))
     async with opened() as api, serving.answering(api.service, where, asyncio.Event(), DEADLINE) as address:
         async with httpx.AsyncClient(base_url=f"https://{address}", verify=trusting) as client:
@@ -263,7 +263,7 @@ async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
             with pytest.raises(httpx.HTTPError):
                 await plain.get("/api/status")
         for key in (made.ca, locked):
-            wrong = serving.place("127.0.0.1:0", str(made.leaf), str(key))
+            wrong = serving.binding("127.0.0.1:0", str(made.leaf), str(key))
             with pytest.raises(UsageError, match="cannot be used"):
                 await serving.answering(api.service, wrong, asyncio.Event(), DEADLINE).__aenter__()
     assert "pass phrase" not in capfd.readouterr().err
@@ -272,7 +272,7 @@ async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
 async def test_a_renewed_certificate_is_taken_up(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "LOOK_EVERY", 0.01)
     made = make_certificates(tmp_path)
-    where = serving.place("127.0.0.1:0", str(made.leaf), str(made.leaf))
+    where = serving.binding("127.0.0.1:0", str(made.leaf), str(made.leaf))
     async with opened() as api, serving.answering(api.service, where, asyncio.Event(), DEADLINE) as address:
         made.leaf.write_text("half of it")
         make_certificates(tmp_path)
@@ -300,14 +300,14 @@ async def test_a_renewed_certificate_is_taken_up(ready: Path, tmp_path: Path, mo
 )
 def test_an_address_that_others_reach_has_to_be_asked_for(address: str, more: dict[str, bool], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        serving.place(address, None, None, **more)
+        serving.binding(address, None, None, **more)
 
 
 def test_an_address_that_was_asked_for_plainly_is_taken() -> None:
-    assert serving.place("0.0.0.0:80", None, None, public=True, without_tls=True).certificate is None
-    assert serving.place("0.0.0.0:80", "a.pem", "a.key", public=True).key == "a.key"
+    assert serving.binding("0.0.0.0:80", None, None, public=True, without_tls=True).certificate is None
+    assert serving.binding("0.0.0.0:80", "a.pem", "a.key", public=True).key == "a.key"
     with pytest.raises(UsageError, match="go together"):
-        serving.place("127.0.0.1:80", "a.pem", None)
+        serving.binding("127.0.0.1:80", "a.pem", None)
 
 
 def test_an_address_that_is_taken_is_told(ready: Path) -> None:
