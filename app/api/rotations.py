@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -266,11 +267,18 @@ def _refuse_fixed(who: Caller, found: SecretRotation, body: dict[str, Any]) -> N
 
 
 async def _refuse_half(who: Caller, found: SecretRotation, body: dict[str, Any], destination: dict[str, str]) -> None:
-    """An update that also moves does both or neither. Raises InvalidInput."""
+    """An update that also moves does both or neither. Raises InvalidInput, NotFound for an unknown environment."""
     edits = who.service.edits
     problems = await edits.problems(found.id, body) or await edits.move_problems(found.id, destination, after=body)
+    for problem in problems:
+        if problem.field == "destinationEnvironment":
+            raise NotFound(problem.message)
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput([replace(one, field=_OF_A_MOVE.get(one.field, one.field)) for one in problems])
+
+
+_OF_A_MOVE = {"destinationSecretPath": "secretPath"}
+"""What an update calls the fields of a move."""
 
 
 def _known(kind: str) -> str:

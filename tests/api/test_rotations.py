@@ -115,7 +115,7 @@ async def test_terraform_creates_reads_changes_moves_and_deletes(connected: Grou
 
         other = await ci("PATCH", path, {**change, "connectionId": made["id"], "projectId": "elsewhere"}, expect=422)
         assert {detail["field"] for detail in other["details"]} == {"connectionId", "projectId"}
-        await ci("PATCH", path, {**change, "environment": "mars"}, expect=422)
+        await ci("PATCH", path, {**change, "environment": "mars"}, expect=404)
         answer = await ci.client.request("DELETE", path, json={"Provider": "postgres-credentials", "ID": made["id"]})
         assert answer.json() == {"secretRotation": changed}
         await ci("DELETE", path, expect=404)
@@ -132,7 +132,7 @@ async def test_an_update_that_also_moves_does_both_or_neither(connected: Ground)
         path, there = f"{ROTATIONS}/{made['id']}", {"environment": "prod", "rotationInterval": 7}
         mapping = {**made["secretsMapping"], "password": "TAKEN"}
         refused = await ci("PATCH", path, {**there, "secretsMapping": mapping}, expect=422)
-        assert refused["message"] == "destinationSecretPath: taken there: TAKEN"
+        assert refused["message"] == "secretPath: taken there: TAKEN"
         both = await ci("PATCH", path, {**there, "rotationInterval": 0, "secretsMapping": {}}, expect=422)
         assert "rotationInterval" in both["message"]
         assert (await ci("GET", path))["secretRotation"] == made
