@@ -56,11 +56,9 @@ def set_details(tx: Tx, row: Secret, details: Mapping[str, Any], now: datetime) 
 
 def details(tx: Tx, row: Secret) -> dict[str, Any]:
     """What is told about it; empty where nothing is."""
-    return {} if row.sealed_details is None else opened_details(tx, row.id, row.sealed_details)
-
-
-def opened_details(tx: Tx, secret_id: str, sealed: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(tx.unseal(sealed, "secret", secret_id, "sealed_details"))
+    if row.sealed_details is None:
+        return {}
+    found: dict[str, Any] = json.loads(tx.unseal(row.sealed_details, "secret", row.id, "sealed_details"))
     return found
 
 
@@ -101,11 +99,9 @@ def _holds(tx: Tx, row: Secret, text: str) -> bool:
     """One that does not open any more holds nothing: it is to be replaced, too."""
     query = select(SecretVersion).where(SecretVersion.secret_id == row.id, SecretVersion.version == row.version)
     current = tx.session.exec(query).one_or_none()
+    if current is None:
+        return False
     try:
-        return current is not None and _opened(tx, current) == text
+        return tx.unseal(current.sealed_value, "secret_version", current.id, "sealed_value") == text
     except SealBroken:
         return False
-
-
-def _opened(tx: Tx, version: SecretVersion) -> str:
-    return tx.unseal(version.sealed_value, "secret_version", version.id, "sealed_value")

@@ -64,7 +64,7 @@ def prune(context: Context) -> Former:
             replace_key_file(path, _present(store.keys))
             reached("key.pruned")
             store.reload_keys()
-            store.write(lambda tx: _record(tx, context, former))
+            store.write(lambda tx: _record(context, tx, former))
     return former
 
 
@@ -107,6 +107,6 @@ def _told(event: Event) -> str:
     return f"{event.subject} of {event.at:%Y-%m-%d %H:%M} UTC"
 
 
-def _record(tx: Tx, context: Context, former: Former) -> None:
+def _record(context: Context, tx: Tx, former: Former) -> None:
     message = f"Dropped from the key ring: {', '.join(former.ids)}. What they sealed opens no more."
     record(context, tx, ACTION, former.id, message=message)
