@@ -18,6 +18,7 @@ from app.errors import InvalidInput, NotFound
 from app.operations.identities import ACTOR
 from app.operations.logins import Bearer, NotLoggedIn
 from app.service import Service
+from app.views import Place
 from providers.base import Problem
 
 _LONGEST_TOKEN = 256
@@ -51,6 +52,12 @@ class Caller:
         if project not in (self.bearer.project_id, self.bearer.project_slug):
             raise NotFound(f"There is no project {project!r}.")
         return self.bearer.project_id
+
+    def place(self, right: str, project: str, environment: str, path: str) -> Place:
+        """A place that it may go to, in its project, which is given by id or slug. Raises NotFound, Forbidden."""
+        there = Place(self.require_project(project), environment, path)
+        self.require_place(right, environment, path)
+        return there
 
     def require_place(self, right: str, environment: str, path: str) -> None:
         """A place in its project. Raises Forbidden, without a look whether the place exists."""

@@ -43,9 +43,8 @@ class FoldersReply(Body):
 async def list_all(request: Request, who: CallerOf) -> FoldersReply:
     who.require(READ)
     wanted = asked(request.query_params)
-    wanted.project_id = who.require_project(wanted.project_id)
-    who.require_place(READ, wanted.environment, wanted.secret_path)
-    found = await who.asked.secrets.documents.folders(wanted.place, recursive=wanted.recursive)
+    place = who.place(READ, wanted.project_id, wanted.environment, wanted.secret_path)
+    found = await who.asked.secrets.documents.folders(place, recursive=wanted.recursive)
     return FoldersReply(
         folders=[
             Folder(
@@ -57,6 +56,6 @@ async def list_all(request: Request, who: CallerOf) -> FoldersReply:
                 updated_at=folder.created_at,
             )
             for folder in found
-            if who.bearer.reaches(wanted.environment, folder.path)
+            if who.bearer.reaches(place.environment, folder.path)
         ]
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 
 from app.api.queries import Flag, checked
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed, Whole
 from app.secret_bodies import no_tags
-from app.views import Place
 
 _SPELLINGS = (
     ("projectId", ("projectId", "workspaceId", "projectSlug", "workspaceSlug")),
@@ -20,10 +20,13 @@ _SPELLINGS = (
     ("secretPath", ("secretPath", "path", "directory")),
 )
 """The first one that is not empty counts."""
+_SHORT = 512
 
 
 class Asked(Body):
     """`project_id`: an id or a slug. References are not expanded and nothing is imported, whatever is asked for."""
+
+    model_config = ConfigDict(frozen=True)
 
     project_id: Trimmed = Field(min_length=1, max_length=SLUG_MAX)
     environment: Slug = Field(max_length=SLUG_MAX)
@@ -34,20 +37,25 @@ class Asked(Body):
     type: Literal["shared"] = "shared"
     tag_slugs: Annotated[str | None, BeforeValidator(no_tags)] = None
 
-    @property
-    def place(self) -> Place:
-        return Place(self.project_id, self.environment, self.secret_path)
+
+def queried(request: Request) -> Asked:
+    """What a query says. Raises InvalidInput. Programs ask the same again and again: short queries are remembered."""
+    query: bytes = request.scope["query_string"]
+    return _remembered(query) if len(query) <= _SHORT else _read(query)
 
 
-def query_of(request: Request) -> dict[str, str]:
+def _read(query: bytes) -> Asked:
     """As Starlette reads it, in a fifth of the time: a secret is asked for far more often than anything else."""
     found = {}
-    for pair in request.scope["query_string"].decode("latin-1").split("&"):
+    for pair in query.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")
         if "%" in pair or "+" in pair:
             name, value = unquote_plus(name), unquote_plus(value)
         found[name] = value
-    return found
+    return asked(found)
+
+
+_remembered = functools.lru_cache(maxsize=256)(_read)
 
 
 def asked(given: Mapping[str, Any]) -> Asked:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from app.api.authorising import Caller, CallerOf, caller
 from app.api.bodies import read_object
 from app.api.documenting import READING, WRITING, Responses, body_of
-from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented, query_of
+from app.api.secret_queries import LISTED, NAME, NAMED, Asked, asked, documented, queried
 from app.contract import PATH_MAX, SLUG_MAX, Body, FolderPath, Slug, Trimmed
 from app.operations.identities import MANAGE, READ
 from app.operations.plain_secrets import Written
@@ -54,6 +54,7 @@ class SecretPlaceBody(Body):
     secret_path: FolderPath = Field(default="/", max_length=PATH_MAX)
 
 
+# For the OpenAPI document alone: where and what stand in one body, and are read one after the other.
 class CreateBody(CreateSecret, SecretPlaceBody):
     pass
 
@@ -93,24 +94,29 @@ async def by_id(request: Request, who: CallerOf, secret_id: Annotated[str, Path(
         raise no_such_id(secret_id)
     who.require_found(READ, row.environment, row.path)
     there = {"projectId": row.project_id, "environment": row.environment, "secretPath": row.path}
-    return await _answered(request, who, asked({**request.query_params, **there}), [row], "get-secret")
+    place = Place(row.project_id, row.environment, row.path)
+    return await _answered(request, who, asked({**request.query_params, **there}), place, [row], "get-secret")
 
 
 @_both("GET", "", SecretsReply, summary="The secrets of a folder", openapi_extra=_LISTED, route_class_override=_Direct)
 async def list_all(request: Request) -> Response:
     who = await caller(request)
-    wanted = _wanted(who, READ, query_of(request))
-    rows = await who.asked.secrets.documents.at(wanted.place, recursive=wanted.recursive)
+    who.require(READ)
+    wanted = queried(request)
+    place = _place(who, READ, wanted)
+    rows = await who.asked.secrets.documents.at(place, recursive=wanted.recursive)
     rows = [row for row in rows if who.bearer.reaches(row.environment, row.path)]
-    return await _answered(request, who, wanted, rows, "get-secrets")
+    return await _answered(request, who, wanted, place, rows, "get-secrets")
 
 
 @_both("GET", "/{name:path}", SecretReply, summary="One secret", openapi_extra=_NAMED, route_class_override=_Direct)
 async def get(request: Request) -> Response:
     who = await caller(request)
-    wanted = _wanted(who, READ, query_of(request))
-    row = await who.asked.secrets.documents.named(wanted.place, request.path_params["name"], wanted.version)
-    return await _answered(request, who, wanted, [row], "get-secret")
+    who.require(READ)
+    wanted = queried(request)
+    place = _place(who, READ, wanted)
+    row = await who.asked.secrets.documents.named(place, request.path_params["name"], wanted.version)
+    return await _answered(request, who, wanted, place, [row], "get-secret")
 
 
 _SEVERAL: dict[str, Any] = {
@@ -124,7 +130,7 @@ _SEVERAL: dict[str, Any] = {
 @router.post("/api/v4/secrets/batch", **_SEVERAL)
 @router.post("/api/v3/secrets/batch/raw", **_SEVERAL)
 async def create_several(who: CallerOf, body: JsonBody) -> Response:
-    place = _wanted(who, MANAGE, body).place
+    place = _writable(who, body)
     written = await who.service.secrets.create_several(place, body)
     documents = who.asked.secrets.documents
     found = [documents.document(await documents.written(one)) for one in written]
@@ -133,37 +139,41 @@ async def create_several(who: CallerOf, body: JsonBody) -> Response:
 
 @_both("POST", "/{name:path}", SecretReply, summary="Create a plain secret", openapi_extra=body_of(CreateBody))
 async def create(who: CallerOf, name: str, body: JsonBody) -> Response:
-    place = _wanted(who, MANAGE, body).place
+    place = _writable(who, body)
     return await _written(who, await who.service.secrets.create(place, name, body), body)
 
 
 @_both("PATCH", "/{name:path}", SecretReply, summary="Change a plain secret", openapi_extra=body_of(UpdateBody))
 async def update(who: CallerOf, name: str, body: JsonBody) -> Response:
     """A secret that a rotation writes refuses."""
-    place = _wanted(who, MANAGE, body).place
+    place = _writable(who, body)
     return await _written(who, await who.service.secrets.update(place, name, body), body)
 
 
 @_both("DELETE", "/{name:path}", SecretReply, summary="Delete a plain secret", openapi_extra=body_of(SecretPlaceBody))
 async def remove(request: Request, who: CallerOf, name: str, body: JsonBody) -> Response:
     """With all its versions. A secret that a rotation writes refuses."""
-    place = _wanted(who, MANAGE, {**request.query_params, **body}).place
+    place = _writable(who, {**request.query_params, **body})
     documents = who.service.secrets.documents
     before = documents.document(await documents.named(place, name), show=False)
     await who.service.secrets.remove(place, name)
     return _json(SecretReply(secret=before))
 
 
-def _wanted(who: Caller, right: str, given: Mapping[str, Any]) -> Asked:
-    """Raises InvalidInput, NotFound for another project, Forbidden."""
-    who.require(right)
-    wanted = asked(given)
-    wanted.project_id = who.require_project(wanted.project_id)
-    who.require_place(right, wanted.environment, wanted.secret_path)
-    return wanted
+def _place(who: Caller, right: str, wanted: Asked) -> Place:
+    """Raises NotFound for another project, Forbidden."""
+    return who.place(right, wanted.project_id, wanted.environment, wanted.secret_path)
 
 
-async def _answered(request: Request, who: Caller, wanted: Asked, rows: Sequence[Served], action: str) -> Response:
+def _writable(who: Caller, given: Mapping[str, Any]) -> Place:
+    """Raises Forbidden before it looks at what is given, InvalidInput, NotFound for another project."""
+    who.require(MANAGE)
+    return _place(who, MANAGE, asked(given))
+
+
+async def _answered(
+    request: Request, who: Caller, wanted: Asked, place: Place, rows: Sequence[Served], action: str
+) -> Response:
     """The values, once the history tells who reads them; nothing is told where none is sent."""
     tag = _tag(rows, wanted.view_secret_value)
     if _has(request, tag):
@@ -172,7 +182,7 @@ async def _answered(request: Request, who: Caller, wanted: Asked, rows: Sequence
     found = [documents.document(row, show=wanted.view_secret_value) for row in rows]
     if found and wanted.view_secret_value:
         reads: Reads = request.app.state.reads
-        await reads.tell(_line(who, wanted.place, rows, action))
+        await reads.tell(_line(who, place, rows, action))
     if action == "get-secrets":
         return _json(SecretsReply.model_construct(secrets=found, imports=[]), tag)
     return _json(SecretReply.model_construct(secret=found[0]), tag)
