@@ -148,11 +148,12 @@ async def test_what_takes_too_long_at_the_end_is_parked(connected: Ground) -> No
 async def test_half_open_connections_hold_up_nobody_and_end(
     ready: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(protocol, "PATIENCE", 1.5)
     async with standing() as server:
+        client = await server.client()
+        assert (await client.get("/api/status")).status_code == 200
+        monkeypatch.setattr(protocol, "PATIENCE", 1.5)  # from here on: a client of ours may be slow, too
         begun = (b"", b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         lines = [await server.line(begun[number % 2]) for number in range(count)]
-        client = await server.client()
         assert (await client.get("/api/status")).status_code == 200
         async with asyncio.timeout(DEADLINE):
             for reader, _ in lines:
