@@ -154,7 +154,7 @@ async def test_values_go_to_those_who_may_read_and_the_history_tells_so(api: Api
     await api.service.secrets.put(Place("other", "dev", "/"), "THEIRS", {"secretValue": "theirs"})
     theirs = (await api.service.secrets.documents.named(Place("other", "dev", "/"), "THEIRS")).id
     writer = await api.caller("writer", "manage")
-    for name, path in (("A", "/db"), ("B", "/db/eu"), ("C", "/web")):
+    for name, path in (("A", "/db"), ("B", "/db/eu"), ("C", "/web"), ("D", "/db/eu/west")):
         await put(writer, name, "hunter2", path)
     for address in (V3, f"{V3}/A", "/api/v2/folders"):
         refused = await writer("GET", address, expect=403, **HERE, secretPath="/db")
@@ -173,6 +173,8 @@ async def test_values_go_to_those_who_may_read_and_the_history_tells_so(api: Api
     assert await told(api, "get-secret") == []
     found = await reader("GET", V3, **HERE, secretPath="/db", recursive="true")
     assert [secret["secretKey"] for secret in found["secrets"]] == ["A", "B"]
+    folders = await reader("GET", "/api/v2/folders", **HERE, path="/db", recursive="true")
+    assert [folder["path"] for folder in folders["folders"]] == ["/db/eu"]
     await reader("GET", f"{V4}/A", **HERE, secretPath="/db")
     assert await told(api, "get-secrets") == [("api:reader", "dev /db", "A, /db/eu/B")]
     assert await told(api, "get-secret") == [("api:reader", "dev /db", "A")]
