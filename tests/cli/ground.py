@@ -292,10 +292,11 @@ def modules_after(*words: str) -> tuple[int, set[str]]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another process does; asking the store takes long enough to need no pause."""
+    """Wait for what another process does, and leave it most of the processor."""
     deadline = time.monotonic() + DEADLINE
     while not holds():
         assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
 
 
 def without_secrets(text: str, secrets: Mapping[str, str] | list[str]) -> bool:
