@@ -202,6 +202,24 @@ async def test_a_hidden_value_and_one_that_is_known_already_are_not_told_of(api:
         assert (other.status_code, "hunter3" in other.text, other.headers["etag"] != tag) == (200, True, True)
 
 
+async def test_a_tag_opens_nothing_for_who_may_not_read(api: Api) -> None:
+    who = await api.caller()
+    await put(who, "A", "hunter2", "/db")
+    await put(who, "B", "hunter3", "/db/eu")
+    query = {**HERE, "secretPath": "/db", "recursive": "true"}
+    tag = (await who.client.get(V3, params=query)).headers["etag"]
+    blind, elsewhere = await api.caller("blind", "manage"), await api.caller("elsewhere", paths=("/web",))
+    for held in (tag, "*"):
+        for caller in (blind, elsewhere):
+            refused = await caller.client.get(V3, params=query, headers={"If-None-Match": held})
+            assert refused.status_code == 403
+            assert "etag" not in refused.headers
+    narrow = await (await api.caller("narrow", "read", paths=("/db",))).client.get(
+        V3, params=query, headers={"If-None-Match": tag}
+    )
+    assert (narrow.status_code, [secret["secretKey"] for secret in narrow.json()["secrets"]]) == (200, ["A"])
+
+
 async def test_reads_at_once_are_each_told_of_once(api: Api) -> None:
     who = await api.caller()
     await put(who, "KEY", "hunter2")
