@@ -24,10 +24,10 @@ install: .venv/.installed  ## create .venv with exactly the packages of requirem
 	@echo '$(PYTHON)' > $@
 
 # compileall writes bytecode even where PYTHONDONTWRITEBYTECODE is set; without bytecode every start takes seconds.
-# Some packages carry templates that are no valid Python: they are none of our business, hence the leading dash.
+# Some packages carry templates that are no valid Python: they are none of our business.
 .venv/.installed: .venv/.python pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@

@@ -75,7 +75,7 @@ class Service:
         if not self.store.created:
             return ""
         return (
-            f"Created the store {self.store.location}.\nIts key is in {self.store.key_source.text}.\n"
+            f"Created the store {self.store.location}.\nIts key is in the {self.store.key_source.text}.\n"
             "Back up both: without the key a backup of the data is worthless."
         )
 

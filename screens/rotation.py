@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -154,7 +155,7 @@ class RotationScreen(LeftOnce[None]):
         place = f"{detail.row.project} {detail.row.environment} {detail.row.path}"
         head = Content.assemble(("Secrets", "bold"), (one_line(f"  in {place}"), _MUTED))
         if self._values and self._masked_at is not None:
-            left = max(int((self._masked_at - now).total_seconds()) + 1, 1)
+            left = max(ceil((self._masked_at - now).total_seconds()), 1)
             head = Content.assemble(head, (f"  masked again in {left} s, or by v", look.STYLES[look.WARN]))
         names = max((len(one_line(s.name)) for s in detail.secrets), default=0)
         shown = {s.name: self._value(s) for s in detail.secrets}

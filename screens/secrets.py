@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from math import ceil
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
@@ -197,7 +198,7 @@ class SecretsScreen(LeftOnce[None]):
         if not secret.secret:
             return plain(self._public.get((key_of(secret), secret.version), ""))
         if self._revealed is not None and self._revealed[0] == key_of(secret) and self._masked_at is not None:
-            left = max(int((self._masked_at - now).total_seconds()) + 1, 1)
+            left = max(ceil((self._masked_at - now).total_seconds()), 1)
             note = f"  masked again in {left} s, or by space"
             return Content.assemble(plain(self._revealed[1], "bold"), (note, look.STYLES[look.WARN]))
         mask = look.glyphs().mask * _MASK_LENGTH

@@ -48,7 +48,7 @@ class TypeStep:
             return
         options = []
         for kind in facts.types:
-            asked = ", ".join(f.title.lower() for f in kind.parameters if f.required)
+            asked = ", ".join(_in_a_sentence(f.title) for f in kind.parameters if f.required)
             through = f"through a connection to {kind.app_title}" + (f"; asks for {asked}" if asked else "")
             text = Content.assemble((one_line(kind.title), "bold"), "\n", plain(one_line(through), STYLES[MUTED]))
             options.append(Option(text, id=kind.type))
@@ -242,6 +242,11 @@ class DetailsStep:
 def _named(options: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """ "dev  Development" for (slug, name)."""
     return [(slug if slug == name.lower() else f"{slug}  {name}", slug) for slug, name in options]
+
+
+def _in_a_sentence(title: str) -> str:
+    """ "First username" begins small there, "IAM user" does not."""
+    return title if title[1:2].isupper() else f"{title[:1].lower()}{title[1:]}"
 
 
 def _lead(text: str) -> Static:

@@ -89,7 +89,7 @@ def test_the_first_start_says_on_standard_error_where_data_and_key_are(home: Pat
     assert first.code == 0
     assert first.json == {"secretRotations": []}
     assert str(home / "keyturn.db") in first.err
-    assert str(home / "keyturn.key") in first.err
+    assert f"Its key is in the key file {home / 'keyturn.key'}." in first.err
     assert "worthless" in first.err
     assert keyturn("rotations", "list").err == ""
 
