@@ -11,14 +11,15 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from app import __version__, logs
+from app.api import protocol
 from app.api.application import make_application
-from app.api.protocol import HEADER_BYTES, MOST, BoundedProtocol
 from app.background import session
 from app.background.log_lines import tell
 from app.background.notify import Notify, notifier, reloading, watchdog_seconds
@@ -149,6 +150,19 @@ async def answering(
 
 
 class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As the base does with sockets that are listened to; but a handshake may take no longer than a header."""
+        config = self.config
+        state = self.lifespan.state
+        make = partial(protocol.BoundedProtocol, config=config, server_state=self.server_state, app_state=state)
+        patience = protocol.PATIENCE if config.ssl else None
+        listen = asyncio.get_running_loop().create_server
+        self.servers = [
+            await listen(make, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=patience)
+            for one in sockets or ()
+        ]
+        self.started = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are ours."""
@@ -195,7 +209,7 @@ def _stamp(where: Binding) -> list[tuple[int, int, int]]:
 def _config(application: Any, where: Binding) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
-        http=BoundedProtocol,
+        http=protocol.BoundedProtocol,
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -206,7 +220,7 @@ def _config(application: Any, where: Binding) -> uvicorn.Config:
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_LAST_WORDS,
         backlog=_WAITING,
-        h11_max_incomplete_event_size=HEADER_BYTES,
+        h11_max_incomplete_event_size=protocol.HEADER_BYTES,
         ssl_certfile=where.certificate,
         ssl_keyfile=where.key,
         ssl_keyfile_password=_OPENS_NOTHING if where.key else None,
@@ -226,8 +240,8 @@ def _config(application: Any, where: Binding) -> uvicorn.Config:
 def _listening(where: Binding) -> Iterator[socket.socket]:
     host, port = where.address
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, number)
     except OSError as error:
         raise _unusable(where, error) from None
     with listener:
@@ -250,7 +264,7 @@ def _unusable(where: Binding, error: OSError) -> KeyturnError:
 def _allow_connections() -> None:
     """As many files as connections may need, as far as we may have them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + 1024
+    wanted = protocol.MOST + 1024
     if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))

@@ -247,7 +247,10 @@ async def test_what_is_no_request_is_answered_and_cut_off(ready: Path, caplog: p
             assert vars(caplog.records[-1])["fields"]["request"] == named[0]
 
 
-async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_over_tls(
+    ready: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "PATIENCE", 3.0)
     made = make_certificates(tmp_path)
     locked = tmp_path / "locked.key"
     locked.write_bytes(
@@ -263,6 +266,8 @@ async def test_over_tls(ready: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
         async with httpx.AsyncClient(base_url=f"http://{address}") as plain:
             with pytest.raises(httpx.HTTPError):
                 await plain.get("/api/status")
+        with socket.create_connection(address, DEADLINE / 4) as silent:
+            assert await asyncio.to_thread(silent.recv, 1) == b""
         for key in (made.ca, locked):
             wrong = serving.binding("127.0.0.1:0", str(made.leaf), str(key))
             with pytest.raises(UsageError, match="cannot be used"):
