@@ -47,8 +47,10 @@ def problems_of(error: ValidationError, prefix: str = "") -> list[Problem]:
     problems = []
     for item in error.errors(include_url=False, include_input=False):
         context: Mapping[str, Any] = item.get("ctx") or {}
-        message = _PHRASES.get(item["type"])
-        match item["type"]:
+        # What a provider complains of has its own words, whatever kind it calls itself.
+        kind = "a provider's" if "message" in context else item["type"]
+        message = _PHRASES.get(kind)
+        match kind:
             case "greater_than_equal":
                 message = f"must be at least {context['ge']}"
             case "less_than_equal":
