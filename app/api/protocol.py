@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import socket
 import struct
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,8 +25,27 @@ READING = 60.0
 """Seconds within which a client has to take some of its answer."""
 MOST = 4096
 """Connections at once; those beyond are closed at once."""
+TELL_EVERY = 60.0
+"""Seconds between two lines about one crowd."""
+_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _AT_ONCE = struct.pack("ii", 1, 0)
 _BROKEN = Answer(400, "BadRequest", f"This is no HTTP, or its header has more than {HEADER_BYTES // 1024} KiB.")
+
+
+def tell_of_crowds(loop: asyncio.AbstractEventLoop) -> None:
+    """One line a minute where asyncio has a thousand a second: who crowds us must not fill the disk as well."""
+    others, told = loop.get_exception_handler(), -TELL_EVERY
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal told
+        error = context.get("exception")
+        if "socket" not in context or not isinstance(error, OSError) or error.errno not in _FULL:
+            others(loop, context) if others else loop.default_exception_handler(context)
+        elif loop.time() - told >= TELL_EVERY:
+            told = loop.time()
+            tell("crowded", level=logging.ERROR, message=f"no connection can be taken: {error.strerror}")
+
+    loop.set_exception_handler(handle)
 
 
 class BoundedProtocol(H11Protocol):

@@ -127,6 +127,7 @@ async def answering(
     application = make_application(service)
     read, config = _stamp(where), _config(application, where)
     _allow_connections()
+    protocol.tell_of_crowds(asyncio.get_running_loop())
     with _listening(where) as listener:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
 import select
 import signal
@@ -245,6 +246,17 @@ async def test_what_is_no_request_is_answered_and_cut_off(ready: Path, caplog: p
             named = re.findall(r"x-request-id: (\S+)\r\n", answer)
             assert named == re.findall(r'"reqId": "(.+?)"', answer) != []
             assert vars(caplog.records[-1])["fields"]["request"] == named[0]
+
+
+async def test_a_crowd_is_told_of_once(ready: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with standing():
+        loop = asyncio.get_running_loop()
+        for error in [OSError(errno.EMFILE, "Too many open files")] * 100 + [OSError(errno.EIO, "I/O error")]:
+            loop.call_exception_handler({"message": "accept", "exception": error, "socket": None})
+    told = [
+        (record.name, record.getMessage().splitlines()[0]) for record in caplog.records if record.levelname == "ERROR"
+    ]
+    assert told == [("keyturn", "crowded"), ("asyncio", "accept")]
 
 
 async def test_over_tls(
