@@ -42,7 +42,7 @@ run: install  ## start Keyturn
 	$(BIN)/keyturn
 
 test: install  ## run the tests, four at once: on two cores half of them wait for something
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 6 --dist worksteal
 
 soak: install  ## run the minutes-long load tests
 	$(BIN)/pytest -m soak --timeout 1800 --ignore tests/property

@@ -123,6 +123,8 @@ class KeyturnApp(App[int]):
         first_start_notice: bool = True,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
+        if "TEXTUAL_ANIMATIONS" not in os.environ:
+            self.animation_level = "none"  # over a slow line each frame of a list that glides holds up the next key
         self.settings = settings
         self.desk: Desk | None = None
         self._status_line = status_line

@@ -6,10 +6,11 @@ import contextlib
 import gc
 import os
 import secrets
+import select
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import LiteralString, Protocol
 
@@ -132,6 +133,8 @@ class Database:
     server: PrivateServer = field(repr=False)
     database: str
     suffix: str
+    kept: list[psycopg.Connection[TupleRow]] = field(default_factory=list, repr=False, compare=False)
+    """The superuser's, while there is one: to log in takes longer than most statements. The next test has it, too."""
 
     @property
     def host(self) -> str:
@@ -168,9 +171,21 @@ class Database:
 
     def execute(self, statement: LiteralString | sql.SQL | sql.Composed, *parameters: object) -> list[TupleRow]:
         """Run one statement as the superuser in this database and return its rows, if it has any."""
-        with self.connect() as connection:
-            cursor = connection.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self._superuser().execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def _superuser(self) -> psycopg.Connection[TupleRow]:
+        if self.kept and _ended(self.kept[0]):
+            self.leave()
+        if not self.kept:
+            self.kept.append(self.connect())
+            self.kept[0].prepare_threshold = None
+        return self.kept[0]
+
+    def leave(self) -> None:
+        """Keep no connection."""
+        while self.kept:
+            self.kept.pop().close()
 
     def connect(self, user: str | None = None, password: str = "") -> psycopg.Connection[TupleRow]:
         """Return an autocommit connection to this database, of the superuser unless a user is given."""
@@ -188,6 +203,7 @@ class Database:
 
     def drop(self) -> None:
         """Remove the database and every role with its suffix, whoever is connected."""
+        self.leave()
         with self.server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database)))
             if roles := self._roles(connection):
@@ -195,7 +211,8 @@ class Database:
 
     def tidied(self) -> bool:
         """Remove whoever is connected and the roles; return whether the database is as it was when it was new."""
-        with contextlib.suppress(psycopg.Error), self.connect() as connection:
+        with contextlib.suppress(psycopg.Error):
+            connection = self._superuser()
             connection.execute(_DISCONNECT)
             if roles := self._roles(connection):
                 connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(roles))
@@ -210,6 +227,14 @@ class Database:
             "SELECT rolname FROM pg_roles WHERE right(rolname, %s) = %s", (len(self.suffix) + 1, f"_{self.suffix}")
         ).fetchall()
         return sql.SQL(", ").join(sql.Identifier(name) for (name,) in found) if found else None
+
+
+def _ended(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Something to read where nothing was asked is the server's farewell."""
+    poll = select.poll()
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    return connection.closed or bool(poll.poll(0))
 
 
 _DISCONNECT: LiteralString = """
@@ -258,21 +283,24 @@ def fresh_database(server: PrivateServer) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def used_databases() -> dict[int, str]:
+def used_databases() -> Iterator[dict[int, Database]]:
     """A database that is as good as new, by its server's port: the first session in a really new one takes longer
     than many a test.
     """
-    return {}
+    used: dict[int, Database] = {}
+    yield used
+    for database in used.values():
+        database.leave()
 
 
 @pytest.fixture
-def pg(pg_server: PrivateServer, used_databases: dict[int, str]) -> Iterator[Database]:
+def pg(pg_server: PrivateServer, used_databases: dict[int, Database]) -> Iterator[Database]:
     """A database as good as new, and roles of the test's own."""
-    name = used_databases.pop(pg_server.port, None)
-    database = Database(pg_server, name, secrets.token_hex(4)) if name else _made(pg_server)
+    used = used_databases.pop(pg_server.port, None)
+    database = replace(used, suffix=secrets.token_hex(4)) if used else _made(pg_server)
     yield database
     if database.tidied():
-        used_databases[pg_server.port] = database.database
+        used_databases[pg_server.port] = database
     else:
         database.drop()
 
