@@ -176,13 +176,13 @@ class Database:
 
     def _superuser(self) -> psycopg.Connection[TupleRow]:
         if self.kept and _ended(self.kept[0]):
-            self.leave()
+            self.close()
         if not self.kept:
             self.kept.append(self.connect())
             self.kept[0].prepare_threshold = None
         return self.kept[0]
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Keep no connection."""
         while self.kept:
             self.kept.pop().close()
@@ -203,7 +203,7 @@ class Database:
 
     def drop(self) -> None:
         """Remove the database and every role with its suffix, whoever is connected."""
-        self.leave()
+        self.close()
         with self.server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database)))
             if roles := self._roles(connection):
@@ -275,6 +275,13 @@ def _made(server: PrivateServer) -> Database:
 
 
 @contextlib.contextmanager
+def own_database(server: PrivateServer) -> Iterator[Database]:
+    """A database on a server of the test's own, which may end before it: nothing is asked of it at the end."""
+    with contextlib.closing(_made(server)) as database:
+        yield database
+
+
+@contextlib.contextmanager
 def fresh_database(server: PrivateServer) -> Iterator[Database]:
     """A database that is dropped afterwards, together with the roles made for it."""
     database = _made(server)
@@ -290,7 +297,7 @@ def used_databases() -> Iterator[dict[int, Database]]:
     used: dict[int, Database] = {}
     yield used
     for database in used.values():
-        database.leave()
+        database.close()
 
 
 @pytest.fixture

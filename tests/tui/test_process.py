@@ -15,7 +15,7 @@ import pytest
 from app.demo.server import PrivateServer
 from app.terminal import terminal_problem
 from store import rotations
-from tests.conftest import Database
+from tests.conftest import Database, own_database
 from tests.tui.ground import open_here, row_of, set_up
 from tests.tui.terminal import PATIENCE, Tty
 from tests.variants import few, few_rows
@@ -120,10 +120,7 @@ async def test_a_terminal_that_takes_nothing_more_does_not_stop_the_rotations(pg
     ],
 )
 async def test_a_signal_parks_what_is_under_way(pg_version: str, number: signal.Signals, code: int) -> None:
-    with PrivateServer(pg_version) as server:
-        with server.connect() as admin:
-            admin.execute("CREATE DATABASE parked")
-        pg = Database(server, "parked", "own")
+    with PrivateServer(pg_version) as server, own_database(server) as pg:
         (rotation_id,) = await set_up(pg, "billing")
         with Tty() as tty:
             tty.sees("✓ healthy")
@@ -147,10 +144,8 @@ async def test_a_signal_parks_what_is_under_way(pg_version: str, number: signal.
 
 
 async def test_quitting_waits_for_what_is_under_way_unless_asked_twice(pg_version: str) -> None:
-    with PrivateServer(pg_version) as server:
-        with server.connect() as admin:
-            admin.execute("CREATE DATABASE waited")
-        (rotation_id,) = await set_up(Database(server, "waited", "own"), "billing")
+    with PrivateServer(pg_version) as server, own_database(server) as pg:
+        (rotation_id,) = await set_up(pg, "billing")
         with Tty() as tty:
             tty.sees("✓ healthy")
             server.pause()

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from app.demo.server import PrivateServer
-from tests.conftest import Database
+from tests.conftest import Database, own_database
 from tests.tui.ground import open_here, row_of, set_up, until, walking
 from tests.tui.wizardry import press
 
@@ -19,10 +19,8 @@ pytestmark = pytest.mark.usefixtures("home")
 @pytest.fixture
 def own_pg() -> Iterator[Database]:
     """A server of one's own, to halt."""
-    with PrivateServer("18") as server:
-        with server.connect() as connection:
-            connection.execute("CREATE DATABASE test_own")
-        yield Database(server, "test_own", "own")
+    with PrivateServer("18") as server, own_database(server) as database:
+        yield database
 
 
 async def test_a_store_that_hangs_is_told_of_on_every_page(

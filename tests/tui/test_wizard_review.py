@@ -9,7 +9,7 @@ import pytest
 
 from app.demo.server import PrivateServer
 from app.rotation.attempt import AttemptRun
-from tests.conftest import Database
+from tests.conftest import Database, own_database
 from tests.tui.ground import Walk, open_here, until
 from tests.tui.wizardry import (
     CONNECTION,
@@ -33,10 +33,8 @@ pytestmark = pytest.mark.usefixtures("home")
 @pytest.fixture
 def own_pg() -> Iterator[Database]:
     """A server of one's own, to halt."""
-    with PrivateServer("18") as server:
-        with server.connect() as connection:
-            connection.execute("CREATE DATABASE test_own")
-        yield Database(server, "test_own", "own")
+    with PrivateServer("18") as server, own_database(server) as database:
+        yield database
 
 
 @pytest.mark.parametrize(
