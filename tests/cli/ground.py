@@ -146,7 +146,11 @@ class Running:
 
 
 def on_terminal(*words: str, answer: bytes = b"", prompt: bytes = b"", columns: int = 80) -> tuple[int, str]:
-    """Run in a real pseudo terminal, and type `answer` when `prompt` has appeared. Exit code and screen text."""
+    """Run in a real pseudo terminal, and type `answer` when `prompt` has appeared. Exit code and screen text.
+
+    As people do, it presses ctrl+c again where nothing happens: Python looks for a signal that comes right before it
+    begins to read only when it has read.
+    """
     master, slave = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
     popen = subprocess.Popen(
@@ -158,13 +162,16 @@ def on_terminal(*words: str, answer: bytes = b"", prompt: bytes = b"", columns: 
         start_new_session=True,
     )
     end = os.pidfd_open(popen.pid)
-    seen = b""
+    seen, deadline = b"", time.monotonic() + DEADLINE
     try:
-        while ready := select.select([master, end], [], [], DEADLINE)[0]:
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([master, end], [], [], 3)
             if master in ready:
                 seen += os.read(master, 65536)
-            else:
-                break  # ended, and all it wrote is read
+            elif end in ready:
+                break  # and all it wrote is read
+            elif seen.endswith(b"^C"):
+                os.write(master, b"\x03")
             if answer and prompt in seen:
                 os.write(master, answer)
                 answer = b""
