@@ -41,7 +41,7 @@ drill: install  ## kill Keyturn wherever it can die, on a private PostgreSQL, IA
 run: install  ## start Keyturn
 	$(BIN)/keyturn
 
-test: install  ## run the tests, four at once: on two cores half of them wait for something
+test: install  ## run the tests, six at once: on two cores half of them wait for something
 	$(BIN)/pytest -n 6 --dist worksteal
 
 soak: install  ## run the minutes-long load tests

@@ -29,6 +29,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from app import logs
+from app.crash import last_words
 from app.errors import Explanation, explain
 from app.preferences import AUTO, Preferences, load, save, wants_mouse, zone_of
 from app.settings import Settings
@@ -298,23 +299,15 @@ class KeyturnApp(App[int]):
         super().panic(*renderables)
 
     def _fatal_error(self) -> None:
-        """Textual would print every local variable, passwords included."""
+        """Instead of Textual's picture of every frame with its variables."""
         failed = self._exception
         error = failed.error if isinstance(failed, WorkerFailed) else failed
         if self._exit_renderables or error is None:
             self._close_messages_no_wait()
             return
-        path = self.settings.log_file
-        try:
-            logs.record_defect(error, path)
-            where = f"Where it happened is in {path}"
-        except OSError:
-            where = f"The log file {path} cannot be written"
-        known = explain(error)
-        what = f"{known.message} {known.remedy}".strip() if known else f"unexpected {type(error).__name__}."
-        text = f"Keyturn stopped: {what}\n{where}\nWhat was under way is resumed at the next start."
         # Broken by the terminal and not by us, so that the path can be copied.
-        self._exit_renderables.append(Text(text, no_wrap=True, overflow="ignore"))
+        text = Text(last_words(error, self.settings.log_file), no_wrap=True, overflow="ignore")
+        self._exit_renderables.append(text)
         self._close_messages_no_wait()
 
     # Everywhere ------------------------------------------------------------------------------------------------------
