@@ -74,7 +74,7 @@ def _path(value: Any) -> Any:
         raise ValueError("must not be empty")
     value = "/" + value.strip("/")
     if not PATH.fullmatch(value) or {".", ".."} & {*value.split("/")}:
-        raise ValueError("must be a folder path such as / or /billing/eu (letters, digits, - _ .)")
+        raise ValueError("must be a folder path such as / or /billing/eu (letters, digits, - _ .; no folder . or ..)")
     return value
 
 

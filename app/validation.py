@@ -39,6 +39,7 @@ _PHRASES = {
     "model_attributes_type": "must be an object",
     "list_type": "must be a list",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
 }
 
 
@@ -46,28 +47,30 @@ def problems_of(error: ValidationError, prefix: str = "") -> list[Problem]:
     """Pydantic's errors in words for people, under the documented names; never the offending value."""
     problems = []
     for item in error.errors(include_url=False, include_input=False):
-        context: Mapping[str, Any] = item.get("ctx") or {}
-        # What a provider complains of has its own words, whatever kind it calls itself.
-        kind = "a provider's" if "message" in context else item["type"]
-        message = _PHRASES.get(kind)
-        match kind:
-            case "greater_than_equal":
-                message = f"must be at least {context['ge']}"
-            case "less_than_equal":
-                message = f"must be at most {context['le']}"
-            case "string_too_long":
-                message = f"must have at most {context['max_length']} characters"
-            case "too_short":
-                message = "must not be empty"
-            case "too_long":
-                message = f"must have at most {context['max_length']} entries"
-            case "literal_error":
-                message = f"must be one of: {context['expected']}"
-            case "value_error":
-                message = str(context["error"])
+        message = _phrase(item["type"], item.get("ctx") or {}) or item["msg"]
         path = [to_camel(part) if isinstance(part, str) else str(part) for part in item["loc"]]
-        problems.append(Problem(".".join([*([prefix] if prefix else []), *path]), message or item["msg"]))
+        problems.append(Problem(".".join([*([prefix] if prefix else []), *path]), message))
     return problems
+
+
+def _phrase(kind: str, context: Mapping[str, Any]) -> str | None:
+    """Our words for what Pydantic found. None for other kinds, and for a provider's own words, whatever the kind."""
+    if "message" in context:
+        return None
+    match kind:
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "too_long":
+            return f"must have at most {context['max_length']} entries"
+        case "literal_error":
+            return f"must be one of: {context['expected']}"
+        case "value_error":
+            return str(context["error"])
+    return _PHRASES.get(kind)
 
 
 def validated(model: type[M], data: Any, prefix: str, problems: list[Problem]) -> M | None:

@@ -165,7 +165,8 @@ class PostgresCredentialsProvider:
             await target.login(username, credential.values["password"])
         except CredentialRefused as refusal:
             reasoned = await _reasoned(target, username, refusal)
-            if parameters.rotation_statement is not None and not reasoned.remedy.endswith(";"):
+            explained = reasoned.remedy.endswith(";")  # by a statement that mends it
+            if parameters.rotation_statement is not None and not explained:
                 reasoned.remedy = f"{reasoned.remedy} Or the rotation statement does not set the password.".strip()
             raise reasoned from None
 

@@ -171,7 +171,10 @@ async def _try_password(session: Session, server: _Server, user: str, facts: _Us
 
 
 def _missing(server: _Server, user: str, facts: _User) -> str:
-    """Return the statements that give the connection's role what it lacks; empty when that is not the reason."""
+    """Return what gives the connection's role the right that it lacks: statements, or advice where none can.
+
+    Empty when a missing right is not the reason.
+    """
     name = identifier(user)
     if facts.bootstrap:
         return f"Rotate another user: {user} is the superuser that the server was made with."

@@ -25,7 +25,7 @@ def held_elsewhere(
 ) -> list[Problem]:
     """What is wrong with rotating these users: another rotation does, or promised a former password of theirs.
 
-    Outside of this project it is not named: who asks need not know what others have.
+    Outside of this project it is not named: who asks need not know what others have. None: no project is chosen yet.
     """
     if kind.retires:
         return []  # several credentials of one principal live side by side
