@@ -15,7 +15,7 @@ from app.api.schemas import connection_examples, connection_schema
 from app.contract import AppConnection, Body
 from app.errors import NotFound
 from app.operations.catalog import Catalog
-from app.operations.identities import MANAGE, READ
+from app.operations.identities import MANAGE, READ, READ_CREDENTIALS
 
 _BASE = "/api/v1/app-connections"
 _APPS = [app for app, _ in Catalog().connection_apps()]
@@ -118,7 +118,9 @@ async def create(app: App, who: CallerOf, body: JsonBody) -> One:
 )
 async def update(app: App, connection_id: Id, who: CallerOf, body: JsonBody) -> One:
     found = await _changeable(who, app, connection_id)
-    edited = await who.service.connections.edit(found.id, {**_own(who, body), "app": found.app}, whole=True)
+    body = {**_own(who, body), "app": found.app}
+    await _keep_credentials_here(who, found, body)
+    edited = await who.service.connections.edit(found.id, body, whole=True)
     return One(app_connection=edited.connection)
 
 
@@ -164,6 +166,21 @@ async def _changeable(who: Caller, app: str, connection_id: str) -> AppConnectio
                 f"The identity {who.bearer.name} lacks the right {MANAGE!r} at a place where {found.name} is used."
             )
     return found
+
+
+async def _keep_credentials_here(who: Caller, found: AppConnection, body: dict[str, Any]) -> None:
+    """What its rotations keep is tried out where the connection leads: another host would be sent their passwords.
+
+    Raises Forbidden for who may not read these, InvalidInput.
+    """
+    connections = who.service.connections
+    if READ_CREDENTIALS in who.bearer.allowed or not await connections.used_at(found.id):
+        return
+    if await connections.leads_elsewhere(found.id, body):
+        raise Forbidden(
+            f"The identity {who.bearer.name} lacks the right {READ_CREDENTIALS!r}, which it takes to change where "
+            f"{found.name} leads to: what its rotations keep is sent there."
+        )
 
 
 def _own(who: Caller, body: dict[str, Any]) -> dict[str, Any]:

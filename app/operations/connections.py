@@ -114,6 +114,19 @@ class Connections:
             raise InvalidInput([taken(edit.parsed.body.name)]) from None
         return Added(document(row), tested, edit.parsed.ignored)
 
+    async def leads_elsewhere(self, ref: str, data: Any) -> bool:
+        """Whether an edit, its credentials given as a whole, changes how a target is reached or who logs in there.
+
+        Raises NotFound, InvalidInput.
+        """
+
+        def look(tx: Tx) -> bool:
+            edit = connection_edits.read(tx, ref, data, whole=True)
+            settings, _ = split(edit.parsed.credentials)
+            return (edit.parsed.body.method, settings) != (edit.row.method, edit.row.settings)
+
+        return await self.context.store.aread(look)
+
     async def edit_problems(self, ref: str, data: Any) -> list[Problem]:
         """What is wrong with an edit, without contacting anything."""
         try:

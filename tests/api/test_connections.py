@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.operations.identities import MANAGE, READ_CREDENTIALS
 from tests.api.ground import CONNECTIONS, Api, add_project, create, opened
 from tests.cli.ground import Ground
 
@@ -106,3 +107,24 @@ async def test_a_connection_of_a_project_is_there_for_that_project_alone(connect
         await create(ci, connected)
         in_use = await ci("DELETE", f"{CONNECTIONS}/{shared['id']}", expect=400)
         assert "my-pg-rotation" in in_use["message"]
+
+
+async def test_who_may_not_read_what_rotations_keep_does_not_have_it_sent_elsewhere(connected: Ground) -> None:
+    async with opened() as api:
+        ci, keeper = await api.caller(), await api.caller("keeper", MANAGE)
+        shared = (await ci("GET", CONNECTIONS))["appConnections"][0]
+        path, credentials = f"{CONNECTIONS}/{shared['id']}", connected.connection_body["credentials"]
+        password = "other-secret-5Tz"
+        admin = connected.pg.create_role("other_admin", password, options="LOGIN SUPERUSER")
+        elsewhere = {"credentials": {**credentials, "username": admin, "password": password}}
+        there = (await keeper("PATCH", path, elsewhere))["appConnection"]["credentials"]  # nothing is kept yet
+        await create(ci, connected)
+
+        for more in ({"host": "127.0.0.2"}, {"port": 1}, {"username": credentials["username"]}):
+            said = await keeper("PATCH", path, {"credentials": {**elsewhere["credentials"], **more}}, expect=403)
+            assert "'read-credentials'" in said["message"]
+        assert (await ci("GET", path))["appConnection"]["credentials"] == there
+        assert (await keeper("PATCH", path, {**elsewhere, "description": "kept"}))["appConnection"]["version"] > 1
+        both = await api.caller("both", MANAGE, READ_CREDENTIALS)
+        moved = (await both("PATCH", path, {"credentials": credentials}))["appConnection"]
+        assert moved["credentials"] == shared["credentials"]
