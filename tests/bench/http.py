@@ -51,12 +51,15 @@ class Door:
 
 
 async def compare() -> list[Comparison]:
-    """Milliseconds a request where 16 connections ask as fast as they are answered, and the slowest hundredth."""
+    """Milliseconds a request where 16 connections ask as fast as they are answered, and the slowest hundredth.
+
+    The bare route is sent the same headers and the same query, which it does not look at.
+    """
     with rotation.server(_users()) as database, tempfile.TemporaryDirectory(prefix="keyturn-bench-") as home:
         service = open_service(load_settings({"KEYTURN_HOME": home}), "bench")
         try:
             headers = await _prepared(service, database)
-            with _keyturn(home, headers) as ours, _uvicorn() as bare:
+            with _keyturn(home, headers) as ours, _uvicorn(headers) as bare:
                 return [*await _reads(ours, bare), *await _writes(service, ours)]
         finally:
             await service.aclose()
@@ -73,7 +76,7 @@ async def _reads(ours: Door, bare: Door) -> list[Comparison]:
         worked = Comparison("... the server's processor time", FLOOR, budget=None)
         three = (every, slowest, worked)
         for number in range(-1, ROUNDS):
-            pair = [(bare, "/bare", [c.floor for c in three]), (ours, path, [c.ours for c in three])]
+            pair = [(bare, f"/bare?{_SDK}", [c.floor for c in three]), (ours, path, [c.ours for c in three])]
             for door, asked, kept in pair if number % 2 else reversed(pair):
                 before = _processor_seconds(door.pid)
                 times, seconds = await _hammered(door, asked)
@@ -188,10 +191,10 @@ def _keyturn(home: str, headers: Mapping[str, str]) -> Iterator[Door]:
 
 
 @contextmanager
-def _uvicorn() -> Iterator[Door]:
+def _uvicorn(headers: Mapping[str, str]) -> Iterator[Door]:
     command = [sys.executable, "-m", "uvicorn", "tests.bench.bare:api", "--port", "0", "--no-use-colors"]
     with _process(command, {}, r"running on http://127\.0\.0\.1:(\d+)") as (pid, port):
-        yield Door(port, pid)
+        yield Door(port, pid, headers)
 
 
 @contextmanager
