@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 
@@ -155,7 +155,7 @@ async def remove(request: Request, who: CallerOf, name: str, body: JsonBody) -> 
     """With all its versions. A secret that a rotation writes refuses."""
     place = _writable(who, {**request.query_params, **body})
     documents = who.service.secrets.documents
-    before = documents.document(await documents.named(place, name), show=False)
+    before = documents.document(await documents.named(place, name), show=False, told=_told(who, {}))
     await who.service.secrets.remove(place, name)
     return _json(SecretReply(secret=before))
 
@@ -191,8 +191,13 @@ async def _answered(
 async def _written(who: Caller, made: Written, body: Mapping[str, Any]) -> Response:
     """With the value only where the caller has just sent it: who may write need not be one who may read."""
     documents = who.asked.secrets.documents
-    row = await documents.written(made)
-    return _json(SecretReply(secret=documents.document(row, show=isinstance(body.get("secretValue"), str))))
+    row, sent = await documents.written(made), isinstance(body.get("secretValue"), str)
+    return _json(SecretReply(secret=documents.document(row, show=sent, told=_told(who, body))))
+
+
+def _told(who: Caller, body: Mapping[str, Any]) -> Container[str] | None:
+    """Which details of a secret it is answered with: all (None), or those that it has just sent."""
+    return None if READ in who.bearer.allowed else body.keys()
 
 
 def _line(who: Caller, place: Place, rows: Sequence[Served], action: str) -> Line:

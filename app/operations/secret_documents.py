@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -87,9 +87,9 @@ class SecretDocuments:
 
         return await self.context.store.aread(look)
 
-    def document(self, row: Served, *, show: bool = True) -> SecretObject:
-        """`show`: with its value."""
-        told = served_secrets.details(self.context.store, row)
+    def document(self, row: Served, *, show: bool = True, told: Container[str] | None = None) -> SecretObject:
+        """`show`: with its value; `told`: with these of its details (by documented name) alone."""
+        kept = served_secrets.details(self.context.store, row)
         return SecretObject.model_validate(
             {
                 "id": row.id,
@@ -106,7 +106,7 @@ class SecretDocuments:
                 "updatedAt": row.updated_at,
                 "isRotatedSecret": row.rotation_id is not None,
                 "rotationId": row.rotation_id,
-                **told,
+                **{name: detail for name, detail in kept.items() if told is None or name in told},
             }
         )
 

@@ -290,6 +290,17 @@ async def test_who_writes_is_answered_with_what_it_sent_whatever_others_write(ap
     assert {answer["secret"]["version"] for answer in answers} == set(range(2, 42))
 
 
+async def test_who_may_not_read_is_told_no_comment_but_its_own(api: Api) -> None:
+    """Comments and metadata are sealed as values are."""
+    who, writer = await api.caller(), await api.caller("writer", "manage")
+    await put(who, "KEY", "hunter2", secretComment="begins like the old one", secretMetadata=[{"key": "hint"}])
+    answers = [await writer("PATCH", f"{V4}/KEY", {**HERE, **more}) for more in ({}, {"secretReminderNote": "mine"})]
+    assert [answer["secret"]["secretReminderNote"] for answer in answers] == [None, "mine"]
+    assert (await who("PATCH", f"{V4}/KEY", HERE))["secret"]["secretMetadata"] == [{"key": "hint", "value": ""}]
+    answers.append(await writer("DELETE", f"{V4}/KEY", HERE))
+    assert [text for text in ("hunter2", "begins", "hint") if text in str(answers)] == []
+
+
 async def test_a_body_in_chunks_says_what_to_delete(api: Api) -> None:
     who = await api.caller()
     await put(who, "KEY", "hunter2")
