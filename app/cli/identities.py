@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.cli import output
 from app.cli.running import use
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from app.operations.identities import Credited, IdentityView
@@ -19,7 +20,7 @@ def create(args: Namespace) -> int:
     wanted = NewIdentity(
         name=args.name,
         project=args.project,
-        environments=_words(args.environments),
+        environments=_environments(args.environments),
         paths=_words(args.paths),
         allowed=_words(args.allow),
         token_seconds=args.token_minutes * 60,
@@ -128,6 +129,14 @@ def _cells(view: IdentityView) -> tuple[str, ...]:
         output.distance(view.last_login_at, "never"),
         view.id,
     )
+
+
+def _environments(text: str | None) -> tuple[str, ...]:
+    """None are all of them. Raises UsageError for a list that names none: an empty variable must not open all."""
+    found = () if text is None else _words(text)
+    if text is not None and not found:
+        raise UsageError("--environments names none.", remedy="Leave it out for all of the project's environments.")
+    return found
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ def test_an_unknown_identity_exits_3(ready: Path, verb: str) -> None:
     [
         (["--project", "nowhere"], 3, "no project 'nowhere'"),
         (["--project", "default", "--environments", "mars"], 2, "no environment 'mars'"),
+        (["--project", "default", "--environments", " ,"], 2, "--environments names none"),
         (["--project", "default", "--allow", "fly"], 2, "no right 'fly'"),
         (["--project", "default", "--paths", "db"], 2, "'db' is no folder path"),
         (["--project", "default", "--token-minutes", "0"], 2, "from 1 to 43200"),

@@ -31,7 +31,7 @@ def add(verbs: Subparsers) -> None:
     new = _verb(verbs, "create", "let a program use the HTTP API", _CREATE_EXAMPLE, epilog=_RIGHTS_HELP)
     new.add_argument("name", metavar="NAME", help="what the identity is to be called")
     new.add_argument("--project", metavar="P", required=True, help="its project (id or slug); no other is there for it")
-    new.add_argument("--environments", metavar="LIST", default="", help="slugs with commas between them (all)")
+    new.add_argument("--environments", metavar="LIST", help="slugs with commas between them (all)")
     new.add_argument("--paths", metavar="LIST", default="/**", help="secret paths with commas between them (/**)")
     new.add_argument("--allow", metavar="LIST", default="read", help="rights with commas between them (read)")
     new.add_argument(
