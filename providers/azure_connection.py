@@ -115,6 +115,8 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
             return ssl.create_default_context() if system.cafile or system.capath else httpx.create_ssl_context()
         if Path(place).is_dir():
             return ssl.create_default_context(capath=place)
+        if ca_file and Path(place).exists() and not Path(place).is_file():
+            raise OSError("it is no regular file")  # a pipe or a terminal would be waited for, without end
         return ssl.create_default_context(cafile=place)
     except OSError as error:
         raise TargetRefused(

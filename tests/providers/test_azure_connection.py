@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -263,6 +264,7 @@ async def test_a_ca_may_come_from_the_environment(
 
 async def test_a_ca_file_that_is_none_is_named(opened: Open, tmp_path: Path) -> None:
     assert "No such file" in (await refused(opened(caFile=str(tmp_path / "none.pem")))).message
+    assert "no regular file" in (await refused(opened(caFile=os.devnull))).message
     (tmp_path / "empty.pem").write_text("nothing")
     assert "can't be used" in (await refused(opened(caFile=str(tmp_path / "empty.pem")))).message
 
