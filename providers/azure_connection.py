@@ -115,14 +115,20 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
             return ssl.create_default_context() if system.cafile or system.capath else httpx.create_ssl_context()
         if Path(place).is_dir():
             return ssl.create_default_context(capath=place)
-        if ca_file and Path(place).exists() and not Path(place).is_file():
-            raise OSError("it is no regular file")  # a pipe or a terminal would be waited for, without end
+        if ca_file:
+            _refuse_pipe(Path(ca_file))
         return ssl.create_default_context(cafile=place)
     except OSError as error:
         raise TargetRefused(
             f"The CA file {place} can't be used: {error.strerror or error}.",
             remedy="Name a readable PEM file of certificates.",
         ) from None
+
+
+def _refuse_pipe(place: Path) -> None:
+    """A pipe or a terminal would be waited for without end. Raises OSError."""
+    if place.exists() and not place.is_file():
+        raise OSError("it is no regular file")
 
 
 class Directory:
