@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -22,6 +21,7 @@ from screens import actions, look
 from screens.dialogs import YES, confirmation
 from screens.leaving import LeftOnce
 from screens.rereading import Rereading
+from screens.revealing import REVEALED_FOR, mask, masked_soon
 from screens.rotation_page import parts
 from screens.text import one_line, plain
 from screens.waiting import AT_ONCE
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from app.views import SlotCheck
     from screens.desk import Desk
 
-REVEALED_FOR = timedelta(seconds=30)
-_MASK_LENGTH = 12
 _MUTED = look.STYLES[look.MUTED]
 
 
@@ -155,8 +153,7 @@ class RotationScreen(LeftOnce[None]):
         place = f"{detail.row.project} {detail.row.environment} {detail.row.path}"
         head = Content.assemble(("Secrets", "bold"), (one_line(f"  in {place}"), _MUTED))
         if self._values and self._masked_at is not None:
-            left = max(ceil((self._masked_at - now).total_seconds()), 1)
-            head = Content.assemble(head, (f"  masked again in {left} s, or by v", look.STYLES[look.WARN]))
+            head = Content.assemble(head, (masked_soon(self._masked_at, now, "v"), look.STYLES[look.WARN]))
         names = max((len(one_line(s.name)) for s in detail.secrets), default=0)
         shown = {s.name: self._value(s) for s in detail.secrets}
         width = max((v.cell_length for name, v in shown.items() if name not in self._values), default=0)
@@ -175,7 +172,7 @@ class RotationScreen(LeftOnce[None]):
             return plain(self._public[secret.name])
         if secret.name in self._values:
             return plain(self._values[secret.name], "bold")
-        return Content.styled(look.glyphs().mask * _MASK_LENGTH, _MUTED)
+        return Content.styled(mask(), _MUTED)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume"):

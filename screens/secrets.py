@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +20,7 @@ from screens.clipboard import send
 from screens.leaving import LeftOnce
 from screens.pages import SECRETS, open_rotation
 from screens.rereading import Rereading
+from screens.revealing import REVEALED_FOR, mask, masked_soon
 from screens.text import one_line, plain
 from screens.troubles import in_words
 from screens.widgets.finder import Finder
@@ -30,8 +30,6 @@ from screens.widgets.listing import Listing
 if TYPE_CHECKING:
     from screens.desk import Desk
 
-REVEALED_FOR = timedelta(seconds=30)
-_MASK_LENGTH = 12
 _WITH_NEXT, _WITH_VERSION = 76, 96
 """From how many columns on the next run, then the version have a column of their own."""
 _MUTED = look.STYLES[look.MUTED]
@@ -198,11 +196,9 @@ class SecretsScreen(LeftOnce[None]):
         if not secret.secret:
             return plain(self._public.get((key_of(secret), secret.version), ""))
         if self._revealed is not None and self._revealed[0] == key_of(secret) and self._masked_at is not None:
-            left = max(ceil((self._masked_at - now).total_seconds()), 1)
-            note = f"  masked again in {left} s, or by space"
+            note = masked_soon(self._masked_at, now, "space")
             return Content.assemble(plain(self._revealed[1], "bold"), (note, look.STYLES[look.WARN]))
-        mask = look.glyphs().mask * _MASK_LENGTH
-        return Content.assemble((mask, _MUTED), ("  space", "bold"), (" shows it for 30 s", _MUTED))
+        return Content.assemble((mask(), _MUTED), ("  space", "bold"), (" shows it for 30 s", _MUTED))
 
     def _mask(self) -> None:
         if self._mask_timer is not None:
