@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic.alias_generators import to_camel
 
 from app.rotation.schedule import MAX_INTERVAL_DAYS, TimeOfDay
@@ -115,7 +115,7 @@ class CreateRotation(Body):
     connection_id: Trimmed = Field(min_length=1)
     environment: Slug = Field(max_length=SLUG_MAX)
     secret_path: FolderPath = Field(max_length=PATH_MAX)
-    is_auto_rotation_enabled: bool = Field(default=True, strict=True)
+    is_auto_rotation_enabled: StrictBool = True
     rotation_interval: Whole = Field(ge=1, le=MAX_INTERVAL_DAYS)
     rotate_at_utc: RotateAtUtc = Field(default_factory=RotateAtUtc)
     parameters: dict[str, Any]
@@ -128,7 +128,7 @@ class UpdateRotation(Body):
 
     name: Slug | None = Field(default=None, min_length=1)
     description: Annotated[str | None, BeforeValidator(_trimmed)] = Field(default=None, max_length=DESCRIPTION_MAX)
-    is_auto_rotation_enabled: bool | None = Field(default=None, strict=True)
+    is_auto_rotation_enabled: StrictBool | None = None
     rotation_interval: Whole | None = Field(default=None, ge=1, le=MAX_INTERVAL_DAYS)
     rotate_at_utc: RotateAtUtc | None = None
     parameters: dict[str, Any] | None = None
@@ -141,7 +141,7 @@ class MoveRotation(Body):
 
     destination_environment: Slug = Field(max_length=SLUG_MAX)
     destination_secret_path: FolderPath = Field(max_length=PATH_MAX)
-    overwrite_destination: bool = Field(default=False, strict=True)
+    overwrite_destination: StrictBool = False
 
 
 class CreateConnection(Body):

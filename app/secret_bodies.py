@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictBool
 
 from app.contract import PATH_MAX, Body, FolderPath, Whole
 from app.errors import InvalidInput
@@ -66,7 +66,7 @@ class SecretDetails(Body):
     """What is told about a secret beside its value; what is left out stays as it is."""
 
     secret_comment: Value | None = Field(default=None, max_length=COMMENT_MAX)
-    skip_multiline_encoding: bool | None = None
+    skip_multiline_encoding: StrictBool | None = None
     secret_reminder_note: Value | None = Field(default=None, max_length=COMMENT_MAX)
     secret_reminder_repeat_days: Whole | None = Field(default=None, ge=0, le=365)
     secret_metadata: list[Metadata] | None = Field(default=None, max_length=METADATA_MAX)
