@@ -10,7 +10,7 @@ OTHER_PYTHON := FORCE
 endif
 endif
 
-.PHONY: help install demo drill run test soak check bench docs lock clean FORCE
+.PHONY: help install demo drill run test soak check pictures bench docs lock clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## show this list

@@ -145,12 +145,13 @@ _REFUSALS = (
 )
 _SILENT = "Look whether the server hangs or is overloaded."
 _BROKEN_OFF = "Look whether the server or the network failed; the server's log may say."
-_NOBODY_THERE = re.compile(r"failed to resolve host|Connection refused|timeout expired|No route to host|unreachable")
 _ERROR_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 _UNREACHABLE = (
     (re.compile(r"failed to resolve host"), "Check the connection's host name."),
     (re.compile(r"Connection refused"), "Check the connection's host and port, and that the server runs."),
     (re.compile(r"timeout expired|No route to host|unreachable"), "Check the host, and the firewalls on the way."),
+)
+_NOT_NOW = (
     (re.compile(r"server closed the connection|Connection reset"), _BROKEN_OFF),
     (
         re.compile(r"too many (?:clients|connections)|remaining connection slots"),
@@ -253,9 +254,10 @@ class Circumstances:
                 remedy = refusal.remedy if self.refused is not TargetRefused else refusal.own_remedy
                 return kind(message, remedy=(remedy or refusal.remedy).format(**quoted))
         found = _TEXT.match(whole)
-        remedy = next((remedy for text, remedy in _UNREACHABLE if text.search(whole)), "")
+        nobody_there = next((remedy for text, remedy in _UNREACHABLE if text.search(whole)), "")
+        remedy = nobody_there or next((remedy for text, remedy in _NOT_NOW if text.search(whole)), "")
         text = _ERROR_NUMBER.sub("", found[1] if found else whole)
-        what = "can't be reached" if _NOBODY_THERE.search(whole) else f"does not let {self.user} in"
+        what = "can't be reached" if nobody_there else f"does not let {self.user} in"
         return self._unavailable(f"{what}: {text}", remedy)
 
     @property
