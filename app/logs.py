@@ -168,7 +168,7 @@ def kept(path: Path, lines: Lines | None = None) -> Iterator[LogFile]:
     """
     file = LogFile(path)
     handlers: list[logging.Handler] = [file, *([lines] if lines else [])]
-    # What no line of ours tells need not be found out for each.
+    # For the whole process, and for good: what no line of ours tells need not be found out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     before = root.handlers[:], log.level, threading.excepthook, sys.unraisablehook
