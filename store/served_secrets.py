@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from store import sealing
@@ -78,8 +78,8 @@ def below(path: str) -> dict[str, object]:
 
 
 def _rfc3339(moment: datetime | str) -> str:
-    """SQLite keeps texts, in UTC; PostgreSQL gives times."""
-    text = moment if isinstance(moment, str) else moment.isoformat(" ", timespec="microseconds")
+    """SQLite keeps texts, in UTC; PostgreSQL gives times, in the zone that the server or its database is set to."""
+    text = moment if isinstance(moment, str) else moment.astimezone(UTC).isoformat(" ", timespec="microseconds")
     return f"{text[:10]}T{text[11:23]}Z"
 
 
