@@ -38,6 +38,9 @@ class Asked(Body):
     tag_slugs: Annotated[str | None, BeforeValidator(no_tags)] = None
 
 
+_NAMES = frozenset(info.alias for info in Asked.model_fields.values())
+
+
 def queried(request: Request) -> Asked:
     """What a query says. Raises InvalidInput. Programs ask the same again and again: short queries are remembered."""
     query: bytes = request.scope["query_string"]
@@ -59,10 +62,10 @@ _remembered = functools.lru_cache(maxsize=256)(_read)
 
 
 def asked(given: Mapping[str, Any]) -> Asked:
-    """What a query or a body says. Raises InvalidInput."""
-    found = dict(given)
+    """What a query or a body says, under its documented names alone. Raises InvalidInput."""
+    found = {name: value for name, value in given.items() if name in _NAMES}
     for name, spellings in _SPELLINGS:
-        found[name] = next((value for spelling in spellings if (value := given.get(spelling))), None)
+        found[name] = next((value for one in spellings if (value := given.get(one)) not in (None, "")), None)
     return checked(Asked, found)
 
 

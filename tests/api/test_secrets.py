@@ -7,15 +7,18 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
 from app.views import Place
 from store import trail
-from tests.api.ground import Api, Caller, add_project, create
+from tests.api.ground import Api, Caller, add_project, create, opened
 from tests.cli.ground import Ground
+from tests.conftest import Database
+from tests.store.conftest import postgresql_url
 
 V3, V4 = "/api/v3/secrets/raw", "/api/v4/secrets"
 HERE: dict[str, Any] = {"workspaceId": "default", "environment": "dev"}
@@ -301,6 +304,28 @@ async def test_who_may_not_read_is_told_no_comment_but_its_own(api: Api) -> None
     assert [text for text in ("hunter2", "begins", "hint") if text in str(answers)] == []
 
 
+async def test_a_place_is_read_under_its_documented_names_alone(api: Api) -> None:
+    who = await api.caller(paths=("/",))
+    assert (await put(who, "KEY", "hunter2"))["secretPath"] == "/"
+    body = {**HERE, "secret_path": "/db", "secretValue": "hunter3"}
+    assert (await who("PATCH", f"{V4}/KEY", body))["secret"]["secretPath"] == "/"
+    assert (await who("GET", f"{V3}/KEY", **HERE, secret_path="/db"))["secret"]["secretPath"] == "/"
+
+
+async def test_times_are_in_utc_whatever_zone_a_database_server_is_set_to(
+    home: Path, pg: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone: LiteralString = "EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), 'Asia/Tokyo')"
+    pg.execute("DO $$ BEGIN " + zone + "; END $$")
+    monkeypatch.setenv("KEYTURN_DATABASE_URL", postgresql_url(pg))
+    at = datetime(2026, 3, 4, 23, 30, 5, 678000, UTC)
+    async with opened(lambda: at) as api:
+        who = await api.caller()
+        made = await put(who, "KEY", "hunter2", "/db")
+        assert (await who("GET", V3, **HERE, recursive="true"))["secrets"] == [made]
+        assert made["createdAt"] == made["updatedAt"] == "2026-03-04T23:30:05.678Z"
+
+
 async def test_a_body_in_chunks_says_what_to_delete(api: Api) -> None:
     who = await api.caller()
     await put(who, "KEY", "hunter2")
@@ -321,6 +346,7 @@ async def test_a_body_in_chunks_says_what_to_delete(api: Api) -> None:
         ("X", {"secretValue": "x" * (64 * 1024 + 1)}, "secretValue"),
         ("X", {"secretValue": 5}, "secretValue"),
         ("X", {"secretPath": "/a/../b"}, "secretPath"),
+        ("X", {"secretPath": False}, "secretPath"),
         ("X", {"secretPath": "/" + "x" * 512}, "secretPath"),
         ("X", {"type": "personal"}, "type"),
         ("X", {"tagIds": ["t1"]}, "tagIds"),
