@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,21 +20,36 @@ from starlette.responses import Response
 
 from app.api import connections, errors, folders, login, rotations, secrets
 from app.api.documenting import openapi_of
-from app.api.gate import Gate
+from app.api.gate import Gate, Scope
 from app.api.throttle import Throttle
 from app.errors import KeyturnError
+from app.operations.identities import ACTOR
 from app.operations.reads import Reads
 from app.service import Service
 from providers.base import TargetError
 from providers.registry import UnknownType
 from store.errors import StoreError
+from store.events import Line
 
 log = logging.getLogger("keyturn")
 
 
 def make_application(service: Service) -> Gate:
     """Close the service afterwards."""
-    return Gate(make_api(service))
+    api = make_api(service)
+    return Gate(api, partial(_tell_use, api.state.reads, service.context.clock))
+
+
+async def _tell_use(reads: Reads, clock: Callable[[], datetime], scope: Scope, status: int) -> None:
+    """What a token only looked at, or was refused. Values that are read, and changes, are told where they happen."""
+    state = scope["state"]
+    looked = scope["method"] in ("GET", "HEAD")
+    if "caller" not in state or "told" in state or status == HTTPStatus.NOT_MODIFIED or not (looked or status >= 400):
+        return
+    result = "success" if 0 < status < 400 else "refused" if 400 <= status < 500 else "failed"
+    asked = f"{scope['method']} {scope['path']}"
+    with contextlib.suppress(StoreError):  # nothing was given that the history must hold
+        await reads.tell(Line(clock(), f"{ACTOR}:{state['caller']}", "api-request", result, asked, None, str(status)))
 
 
 def make_api(service: Service) -> FastAPI:

@@ -16,6 +16,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Used = Callable[[Scope, int], Awaitable[None]]
+"""Awaited once a request is answered, with its status, 0 where its client went away; raises nothing."""
 
 _LENGTHS = {b"content-length", b"transfer-encoding"}
 
@@ -23,8 +25,9 @@ _LENGTHS = {b"content-length", b"transfer-encoding"}
 class Gate:
     """An ASGI application around another one. `closed`: what is new is refused."""
 
-    def __init__(self, inner: App) -> None:
+    def __init__(self, inner: App, used: Used) -> None:
         self.inner = inner
+        self._used = used
         self.closed = False
         self._running: set[asyncio.Task[Any] | None] = set()
         self._idle = asyncio.Event()
@@ -76,10 +79,13 @@ class Gate:
             if status == 0:
                 await _parked(scope, receive, noting, request_id)
         finally:
-            self._running.discard(task)
-            if not self._running:
-                self._idle.set()
-            _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
+            try:
+                await self._used(scope, status)
+            finally:
+                self._running.discard(task)
+                if not self._running:
+                    self._idle.set()
+                _log(scope, status, (time.monotonic() - begun) * 1000, request_id)
 
     def _app(self, scope: Scope) -> App:
         """Raises NotServing, Ambiguous."""

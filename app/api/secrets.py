@@ -183,6 +183,7 @@ async def _answered(
     if found and wanted.view_secret_value:
         reads: Reads = request.app.state.reads
         await reads.tell(_line(who, place, rows, action))
+        request.state.told = True
     if action == "get-secrets":
         return _json(SecretsReply.model_construct(secrets=found, imports=[]), tag)
     return _json(SecretReply.model_construct(secret=found[0]), tag)

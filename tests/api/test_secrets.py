@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 
 import pytest
 
+from app.operations.identities import READ
 from app.views import Place
 from store import trail
 from tests.api.ground import Api, Caller, add_project, create, opened
@@ -251,11 +252,26 @@ async def test_a_read_waits_for_who_writes_and_is_told_then(api: Api, home: Path
     with contextlib.closing(sqlite3.connect(home / "keyturn.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         read = asyncio.create_task(who("GET", f"{V3}/KEY", **HERE))
-        await who("GET", f"{V3}/KEY", **HERE, viewSecretValue="false")
+        await who("GET", "/api/status")
         assert not read.done()
         other.execute("COMMIT")
     assert (await read)["secret"]["secretValue"] == "hunter2"
     assert await told(api, "get-secret") == [("api:ci", "dev /", "KEY")]
+
+
+async def test_every_use_of_a_token_is_told(api: Api) -> None:
+    await put(await api.caller(), "KEY", "hunter2")
+    reader = await api.caller("reader", READ)
+    await reader("GET", "/api/v2/secret-rotations", projectId="default")
+    await reader("DELETE", f"{V3}/KEY", HERE, expect=403)
+    await reader("GET", f"{V3}/OTHER", **HERE, expect=404)
+    await reader("GET", f"{V3}/KEY", **HERE)
+    assert await told(api, "api-request") == [
+        ("api:reader", "GET /api/v2/secret-rotations", "200"),
+        ("api:reader", f"DELETE {V3}/KEY", "403"),
+        ("api:reader", f"GET {V3}/OTHER", "404"),
+    ]
+    assert await told(api, "get-secret") == [("api:reader", "dev /", "KEY")]
 
 
 async def test_several_are_created_or_none(api: Api) -> None:
