@@ -237,6 +237,8 @@ class KeyturnApp(App[int]):
 
     def on_keyturn_app_opened(self, message: Opened) -> None:
         self.desk = Desk(message.service, self, self._spawn)
+        if not self.is_running:
+            return  # left meanwhile; `wind_down` closes it
         dashboard = self.screen_stack[0]
         assert isinstance(dashboard, DashboardScreen)
         dashboard.attach(self.desk)

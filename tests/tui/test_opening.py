@@ -118,3 +118,19 @@ async def test_a_store_that_goes_away_is_told_and_comes_back(monkeypatch: pytest
         monkeypatch.setattr(Store, "read", read)
         await walk.sees_not("store not readable", "is locked")
         await walk.sees("No rotations yet.")
+
+
+async def test_who_leaves_before_the_store_is_open_is_told_of_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = KeyturnApp(settings_here(), first_start_notice=False)
+    close_screens = app._close_all
+
+    async def too_late() -> None:
+        app.post_message(app.Opened(open_service(settings_here(), "tui:anna")))
+        await until(lambda: app.desk, "the store")
+        await close_screens()
+
+    monkeypatch.setattr(app, "_start_opening", lambda: None)
+    monkeypatch.setattr(app, "_close_all", too_late)
+    async with walking(app=app, until_open=False):
+        pass
+    assert app.return_code is None
