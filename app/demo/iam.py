@@ -50,7 +50,7 @@ def new_login() -> Login:
 
 @dataclass(frozen=True)
 class Person:
-    """A user who is there from the beginning. `policy`: JSON, empty for one who may do nothing."""
+    """A user. `policy`: JSON, empty for one who may do nothing."""
 
     name: str
     policy: str = ""
@@ -151,6 +151,14 @@ class IamAccount:
                     return False
                 raise
         return True
+
+    def add(self, *people: Person) -> None:
+        """Make users by one call, where it takes several of AWS's."""
+        self._control("add", people=[asdict(person) for person in people])
+
+    def remove(self, *names: str) -> None:
+        """Remove users with all that they have; who is not there is passed over."""
+        self._control("remove", names=names)
 
     def fault(self, action: str, kind: Fault, *, times: int = 1) -> None:
         """Have the next calls of an action go wrong."""

@@ -118,6 +118,12 @@ class Front:
                 self._lagging.clear()
                 self._calls, self._refusals = [], 0
                 self._released.set()
+            elif what == "add":
+                for person in arguments["people"]:
+                    _add(person)
+            elif what == "remove":
+                for name in arguments["names"]:
+                    _remove(name)
             return None
 
 
@@ -205,6 +211,13 @@ def _add(person: dict[str, Any]) -> None:
         del backend.access_keys[key.access_key_id]
         key.access_key_id, key.secret_access_key = person["login"]["key_id"], person["login"]["secret"]
         backend.access_keys[key.access_key_id] = key
+
+
+def _remove(name: str) -> None:
+    backend = iam_backends[ACCOUNT]["aws"]
+    if user := backend.users.pop(name, None):
+        for key in user.access_keys:
+            del backend.access_keys[key.access_key_id]
 
 
 def main() -> None:

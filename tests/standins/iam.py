@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.iam import IamAccount, Login
+from app.demo.iam import IamAccount, Login, Person, new_login
 from providers.aws_policy import policy
 
 SAMPLE: dict[str, object] = {
@@ -38,9 +38,9 @@ class Aws:
     users: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.user = self.make_user("app")
-        self.admin = self.make_user("keyturn", policy=policy("*"))
-        self.login = self.account.create_key(self.admin)
+        self.user, self.admin, self.login = f"app-{self.suffix}", f"keyturn-{self.suffix}", new_login()
+        self.users += [self.user, self.admin]
+        self.account.add(Person(self.user), Person(self.admin, policy("*"), self.login))
 
     def make_user(self, stem: str, **more: str) -> str:
         name = self.account.create_user(f"{stem}-{self.suffix}", **more)
@@ -72,13 +72,7 @@ class Aws:
 
     def drop(self) -> None:
         self.account.reset()
-        iam = self.account.iam()
-        for name in self.users:
-            for key_id in self.account.keys(name):
-                iam.delete_access_key(UserName=name, AccessKeyId=key_id)
-            for each in iam.list_user_policies(UserName=name)["PolicyNames"]:
-                iam.delete_user_policy(UserName=name, PolicyName=each)
-            iam.delete_user(UserName=name)
+        self.account.remove(*self.users)
 
 
 @pytest.fixture(scope="session")
