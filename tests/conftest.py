@@ -20,12 +20,24 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from app.demo.server import PrivateServer, system_binaries
-from tests import compiled_sql
+from tests import compiled_sql, parsed_css, processes
 
 pytest_plugins = ["tests.standins.iam"]
 
 # What the developer's shell may say to Keyturn, to the SDKs or to libpq.
-_FOREIGN = ("KEYTURN_", "AWS_", "AZURE_", "PG", "XDG_", "CREDENTIALS_DIRECTORY", "NO_COLOR", "FORCE_COLOR")
+_FOREIGN = (
+    "KEYTURN_",
+    "AWS_",
+    "AZURE_",
+    "PG",
+    "XDG_",
+    "CREDENTIALS_DIRECTORY",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "LC_",
+    "LANG",
+    "PYTHONUNBUFFERED",
+)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _REFUSED = ("password authentication failed", "is not permitted to log in")
 
@@ -45,12 +57,14 @@ def pytest_configure() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
     compiled_sql.share()
+    parsed_css.share()
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """All that was collected stays until the end: no test need look through it for garbage."""
-    gc.collect()
+    """All that was collected stays until the end: neither now nor in a test need anybody look there for garbage."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -67,6 +81,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("user")))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("LANG", "C.UTF-8")
 
 
 @pytest.fixture
@@ -75,6 +90,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "keyturn"
     monkeypatch.setenv("KEYTURN_HOME", str(path))
     return path
+
+
+@pytest.fixture
+def own_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process starts with an interpreter of its own, as people start it, and is listed under its own name."""
+    monkeypatch.setattr(processes, "fork", lambda *_, **__: None)
 
 
 class ServerPool:

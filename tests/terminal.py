@@ -47,14 +47,17 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
         self._start = time.perf_counter()
+        self.pid = self._begin(slave)
+        os.close(slave)
+        return self
+
+    def _begin(self, slave: int) -> int:
         # The leader of a new session gets the first terminal that it opens for its own.
         opened = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0)
         copies = [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
-        self.pid = os.posix_spawn(
+        return os.posix_spawn(
             self._arguments[0], self._arguments, self._environ, file_actions=[opened, *copies], setsid=True
         )
-        os.close(slave)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

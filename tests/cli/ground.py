@@ -28,6 +28,7 @@ from app.settings import load_settings
 from store import rotations
 from store.database import Tx
 from tests.conftest import Database
+from tests.processes import Process
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
@@ -88,28 +89,31 @@ def command(*words: str) -> list[str]:
 
 def process(*words: str, stdin: str | bytes = "", **environment: str) -> Ran:
     """Carry out a command line in a process of its own."""
-    return finished(command(*words), stdin=stdin, **environment)
+    return finished(command(*words), stdin=stdin, begin=Process, **environment)
 
 
-def finished(words: list[str], *, stdin: str | bytes = "", **environment: str) -> Ran:
+def finished(
+    words: list[str],
+    *,
+    stdin: str | bytes = "",
+    begin: type[subprocess.Popen[Any]] = subprocess.Popen,
+    **environment: str,
+) -> Ran:
     """Run any program to its end."""
-    ended = subprocess.run(
-        words,
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        timeout=DEADLINE,
-        check=False,
-    )
-    return Ran(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    pipe = subprocess.PIPE
+    with begin(words, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}, cwd=ROOT) as begun:
+        try:
+            out, err = begun.communicate(stdin.encode() if isinstance(stdin, str) else stdin, DEADLINE)
+        finally:
+            begun.kill()
+    return Ran(begun.returncode, out.decode(), err.decode())
 
 
 class Running:
     """A real process whose lines on standard error are waited for. Killed at the end of its block."""
 
     def __init__(self, *words: str, **environment: str) -> None:
-        self.popen = subprocess.Popen(
+        self.popen = Process(
             command(*words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -153,10 +157,11 @@ def on_terminal(*words: str, answer: bytes = b"", prompt: bytes = b"", columns: 
     """
     master, slave = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
-    popen = subprocess.Popen(
-        # Opened by the leader of a session, it becomes the terminal whose ctrl+c interrupts.
-        ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(slave), *command(*words)],
-        stdin=subprocess.DEVNULL,
+    popen = Process(
+        command(*words),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
         env=environment,
         cwd=ROOT,
         start_new_session=True,

@@ -13,11 +13,11 @@ from typing import Self
 import pytest
 
 from tests.cli.ground import DEADLINE, Ground, command, done, keyturn
+from tests.processes import ForkingTerminal
 from tests.standins.iam import Aws
-from tests.terminal import Terminal
 
 
-class Talk(Terminal):
+class Talk(ForkingTerminal):
     """A command that asks: each answer is typed once its question stands there."""
 
     def __init__(self, *words: str, before: list[str] | None = None) -> None:

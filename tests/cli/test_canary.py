@@ -14,12 +14,15 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import psutil
+import pytest
 from psycopg import sql
 
 from app.service import Service
 from store import jobs
 from tests.cli.ground import Ground, Ran, Running, keyturn, make_due, process, with_service
 from tests.conftest import Database
+
+pytestmark = pytest.mark.usefixtures("own_interpreters")
 
 NAME = "my-pg-rotation"
 ADMIN = "canary-admin 'q' \"d\" \\b $h ünïcode"

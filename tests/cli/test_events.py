@@ -18,6 +18,7 @@ from app.cli import main
 from store import events
 from store.database import Tx
 from tests.cli.ground import DEADLINE, ROOT, command, done, keyturn, with_service
+from tests.processes import Process
 
 
 def write(*subjects: str, action: str = "rotate", result: str = "success") -> None:
@@ -34,7 +35,7 @@ def write(*subjects: str, action: str = "rotate", result: str = "success") -> No
 
 @contextmanager
 def following(*words: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    process = subprocess.Popen(
+    process = Process(
         command("events", "--follow", *words),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

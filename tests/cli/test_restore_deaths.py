@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from store import draft_files, health
-from tests.cli.ground import ROOT, Ran, done, finished, with_service
+from tests.cli.ground import Ran, done, finished, with_service
 from tests.cli.test_backup import note_down, subjects
+from tests.processes import Process
 from tests.variants import few
 
 # It dies as it copies the so-manieth few pages, or is about to link, rename or remove the so-manieth file.
@@ -44,7 +45,7 @@ def file(ready: Path, tmp_path: Path) -> Path:
 
 
 def restored(file: Path, moment: int) -> Ran:
-    return finished([sys.executable, "-c", SCRIPT, str(moment), str(file)], PYTHONPATH=str(ROOT))
+    return finished([sys.executable, "-c", SCRIPT, str(moment), str(file)], begin=Process)
 
 
 @pytest.mark.parametrize("step", few([10, 1], keep=1))

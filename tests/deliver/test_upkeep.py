@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from app.operations.target_upkeep import TargetUpkeep
-from tests.cli.ground import ROOT, Ground, Running, done, keyturn, make_due, process, until, with_service
+from tests.cli.ground import Ground, Running, done, finished, keyturn, make_due, process, until, with_service
 from tests.conftest import Database
 from tests.deliver.ground import publish
 from tests.deliver.test_targets import add, state
+from tests.processes import Process
 from tests.store.conftest import postgresql_url
 
 
@@ -78,7 +78,7 @@ def test_a_death_between_the_change_and_the_telling_is_made_up_for(ready: Path, 
         "def die(*args, **more): rename(*args, **more); os._exit(9)\n"
         "os.rename = die\nfrom app.cli import main\nmain(['targets', 'render'])"
     )
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 9
+    assert finished([sys.executable, "-c", script], begin=Process).code == 9
     assert (tmp_path / "file").read_text() == "A=two\n"
     assert told.read_text() == "told\n"
     done("targets", "render")

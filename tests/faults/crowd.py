@@ -26,6 +26,7 @@ from store.jobs import Job
 from store.tables import Attempt, Rotation, SecretVersion
 from tests.cli.ground import DEADLINE, ROOT, Ran, command
 from tests.cli.ground import process as fresh_process
+from tests.processes import Process
 from tests.tui.terminal import PATIENCE, Tty
 
 POLL = 0.02
@@ -38,7 +39,7 @@ class Loop:
     def __init__(self, log: Path, **environment: str) -> None:
         self._log = log
         with log.open("wb") as out:
-            self.popen = subprocess.Popen(
+            self.popen = Process(
                 command("--run-scheduler"),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -94,7 +95,7 @@ def lane(*, fresh: bool) -> Iterator[Lane]:
     if fresh:
         yield Lane(fresh_process)
         return
-    popen = subprocess.Popen(
+    popen = Process(
         [sys.executable, "-m", "tests.faults.lane"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from typing import IO, cast
 from store import connections, projects, rotations
 from store.database import Tx
 from store.tables import Attempt, Connection, Folder, Rotation
+from tests.processes import Process
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 21, 10, 30, 15, 250_000, tzinfo=UTC)
@@ -107,15 +107,14 @@ def new_attempt(tx: Tx, attempt_id: str, rotation_id: str, minutes: float, state
 class Child:
     """Another process that runs a piece of Python; it may speak by print and wait by input()."""
 
-    def __init__(self, script: str, *arguments: str, cwd: Path = ROOT) -> None:
-        self._process = subprocess.Popen(
+    def __init__(self, script: str, *arguments: str) -> None:
+        self._process = Process(
             [sys.executable, "-c", textwrap.dedent(script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
         )
 
     def hear(self) -> str:
@@ -131,7 +130,7 @@ class Child:
     def finish(self) -> str:
         """What else it printed, errors included."""
         output, errors = self._process.communicate(timeout=60)
-        return (output + errors).strip()
+        return f"{output}{errors}".strip()
 
     def stop(self) -> None:
         self._process.kill()

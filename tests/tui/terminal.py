@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
-from tests.terminal import Terminal
+from tests.processes import ForkingTerminal
 
 PATIENCE = 30.0
 _KEYS = {"enter": "\r", "escape": "\x1b", "ctrl+q": "\x11"}
@@ -30,7 +30,7 @@ finally:
 """What `keyturn` without arguments does."""
 
 
-class Tty(Terminal):
+class Tty(ForkingTerminal):
     """Runs Python code with this environment, on a terminal that knows Unicode."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Tty(Terminal):
     ) -> None:
         columns, rows = size
         arguments = [sys.executable, "-c", code]
-        super().__init__(arguments, {**os.environ, "LANG": "C.UTF-8"}, columns=columns, rows=rows)
+        super().__init__(arguments, os.environ, columns=columns, rows=rows)
         self._environ |= environ or {}
 
     def __enter__(self) -> Self:

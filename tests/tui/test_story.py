@@ -10,7 +10,7 @@ from tests.conftest import Database
 from tests.tui.ground import open_here
 from tests.tui.terminal import Tty
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "own_interpreters")
 _CLEAR = "\x05\x15"  # to the end of the line, and everything before it away
 
 
