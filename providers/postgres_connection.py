@@ -209,16 +209,14 @@ class Session:
         return await cursor.fetchall()
 
     async def set_password(self, username: str, password: str) -> None:
-        """Change a role's password, in one transaction and one round trip."""
+        """Change a role's password, in one round trip: what is sent together is one transaction of itself."""
 
         def statements() -> Iterator[Statement]:
-            yield _BEGIN
             yield self._settings()
-            # Made while the server is at the first two: a verifier takes milliseconds.
+            # Made while the server is at that: a verifier takes milliseconds.
             change = self.new_password(username, password)
             self._circumstances.sent = True
             yield change
-            yield _COMMIT
 
         await self._send(statements())
 

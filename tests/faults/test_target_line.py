@@ -10,9 +10,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.faults.target import BY_HAND, BY_SCHEDULE, DUE, Site, assert_backed_off, make_site
-from tests.providers.line import Line, line_to
-
-STATEMENT = b"SCRAM-SHA-256$"
+from tests.providers.line import STATEMENT, Line, line_to
 
 
 @pytest.fixture

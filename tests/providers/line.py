@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+STATEMENT = b"\0ALTER ROLE"
+"""Sets a password. Where that is only tried, it is sent alone, and begins otherwise."""
+_COMMITTED = b"Z\0\0\0\5I"
 
 
 @dataclass
@@ -93,13 +96,20 @@ async def _forward(line: Line, reader: asyncio.StreamReader, writer: asyncio.Str
             await asyncio.gather(back, return_exceptions=True)
             if line.deliver_before_cut:
                 far_writer.write(data)
-                while b"COMMIT" not in await far_reader.read(65536):
+                rest = asyncio.ensure_future(_rest(reader, far_writer))
+                while _COMMITTED not in await far_reader.read(65536):
                     pass  # the server hasn't done it yet
+                rest.cancel()
             return
     finally:
         far_writer.transport.abort()
         back.cancel()
         await asyncio.gather(back, return_exceptions=True)
+
+
+async def _rest(reader: asyncio.StreamReader, far_writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        far_writer.write(data)
 
 
 async def _back(far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -19,7 +19,7 @@ from providers.postgres import PostgresTarget
 from providers.postgres_credentials import PROVIDER, PostgresParameters
 from tests.conftest import Database
 from tests.providers.conftest import Open, candidate, credentials, parameters, rotate, superuser_of, until
-from tests.providers.line import line_to
+from tests.providers.line import STATEMENT, line_to
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_a_lost_answer_leaves_the_outcome_open(pg: Database, deliver: bool
     async with line_to(pg.port) as line:
         target = PostgresTarget(credentials(pg, port=line.port))
         await target.test()
-        line.cut_on, line.deliver_before_cut = b"COMMIT", deliver
+        line.cut_on, line.deliver_before_cut = STATEMENT, deliver
         with pytest.raises(TargetUnavailable, match="closed the connection") as caught:
             await _issue(target, given, wanted)
         assert caught.value.outcome is Outcome.UNKNOWN

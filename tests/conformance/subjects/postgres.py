@@ -12,7 +12,7 @@ from psycopg import sql
 from providers.postgres import METHOD
 from tests.conformance.subject import Subject, Values
 from tests.conftest import Database
-from tests.providers.line import Line, line_to
+from tests.providers.line import STATEMENT, Line, line_to
 
 _ADMIN_PASSWORD = "the-rotator's own"
 _STRANGER = "the-stranger's own"
@@ -50,7 +50,7 @@ class PostgresStand:
 
     def lose_answer(self) -> None:
         self.line.sent.clear()
-        self.line.cut_on, self.line.once = b"COMMIT", True
+        self.line.cut_on, self.line.once = STATEMENT, True
 
     def throttle(self) -> None:
         self._alter("ALTER ROLE {} CONNECTION LIMIT 0", self.admin)
