@@ -32,10 +32,10 @@ class Process(subprocess.Popen[Any]):
 
     Importing takes most of a command's time, and the suite starts some hundreds. This is a child of ours with a memory,
     environment, directory, descriptors, signals and terminal of its own, and it ends as every Python does. In the list
-    of processes it has another's name, and what it has imported tells nothing: tests of these take `subprocess`. With a
-    session of its own, it is controlled by the terminal of its input.
+    of processes it has another's name, what it has imported tells nothing, and umask and limits are those of the first
+    one: tests of these take `subprocess`. With a session of its own, it is controlled by the terminal of its input.
 
-    What was asked for that only a new interpreter heeds starts one.
+    What was asked for that only a new interpreter heeds starts one; so does every system but Linux.
     """
 
     def _execute_child(self, *given: Any) -> None:
@@ -78,7 +78,7 @@ def fork(
     own_session: bool,
 ) -> int | None:
     """The id of such a process; None when it takes a new interpreter. The descriptors are to be its 0, 1 and 2."""
-    if words[0] != sys.executable or words[1] not in {"-c", "-m"}:
+    if sys.platform != "linux" or words[0] != sys.executable or words[1] not in {"-c", "-m"}:
         return None
     if _read_at_start(environment) != _read_at_start(_environment()):
         return None
@@ -102,11 +102,11 @@ class _Server:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-
         atexit.register(self._end)
 
     def _end(self) -> None:
         self._line.close()
+        self._popen.kill()
         self._popen.wait()
 
     def fork(self, start: Start, descriptors: Sequence[int]) -> int:
