@@ -146,6 +146,23 @@ class TerminalDriver(LinuxDriver):
         self._file = self._outlet  # type: ignore[assignment]
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
+    def _sigtstp_application(self, *_: object) -> None:
+        """In the event loop's turn: a signal comes in the middle of anything, the writing of a line included."""
+        self._loop.call_soon_threadsafe(super()._sigtstp_application)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._continue)
+
+    def _continue(self) -> None:
+        """Who was asked to stop has left the terminal. SIGSTOP asks nobody: what had the terminal meanwhile may have
+        changed it, and to begin a second time without leaving would take what we made of it for what it was before.
+        """
+        if self._auto_restart and self._writer_thread is not None and self._writer_thread.is_alive():
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        if self._must_signal_resume:
+            super()._sigcont_application()
+
     def run_input_thread(self) -> None:
         """Until the end, or until there is nobody any more to send anything."""
         intake = Intake(typed_encoding())
