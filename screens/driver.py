@@ -162,6 +162,7 @@ class TerminalDriver(LinuxDriver):
             self._must_signal_resume = True
         if self._must_signal_resume:
             super()._sigcont_application()
+            self._app.call_later(self._app.refresh, layout=True)  # the terminal comes back empty
 
     def run_input_thread(self) -> None:
         """Until the end, or until there is nobody any more to send anything."""
