@@ -6,7 +6,6 @@ descriptors 0, 1 and 2 beside it; the answer is the process's id. Ends when the 
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import fcntl
 import gc
@@ -17,11 +16,9 @@ import runpy
 import socket
 import sys
 import termios
-import threading
 import time
 import types
 from io import TextIOWrapper
-from typing import NoReturn
 
 # What commands, the loop and the terminal UI import on a fresh start; each of them imports more of ours.
 _MODULES = (
@@ -66,7 +63,8 @@ def main() -> None:
             line.close()
             start = Start(**json.loads(message))
             _become(start, descriptors)
-            _leave(_carried_out(start.words))
+            _carry_out(start.words)
+            return
         for descriptor in descriptors:
             os.close(descriptor)
         line.send(str(process).encode())
@@ -109,33 +107,15 @@ def _become(start: Start, descriptors: list[int]) -> None:
     importlib.reload(sys.modules["app.rotation.failpoints"])  # reads its variable when it is imported
 
 
-def _carried_out(words: list[str]) -> int:
-    """The exit code. What ends the program in another way than by that is left to the interpreter."""
+def _carry_out(words: list[str]) -> None:
+    """It ends as any program does: what it raises goes on to the interpreter."""
     how, program, *sys.argv[1:] = words
-    try:
-        if how == "-m":
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
-        else:
-            sys.argv[0] = "-c"
-            sys.modules["__main__"] = types.ModuleType("__main__")
-            exec(compile(program, "<string>", "exec"), vars(sys.modules["__main__"]))
-    except SystemExit as ended:
-        if not isinstance(ended.code, int | None):
-            raise
-        return ended.code or 0
-    return 0
-
-
-def _leave(code: int) -> NoReturn:
-    """As the interpreter does, but for clearing a memory that nobody looks at again: many a command takes less."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        sys.exit(code)  # so that it complains
-    os._exit(code)
+    if how == "-m":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+        return
+    sys.argv[0] = "-c"
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    exec(compile(program, "<string>", "exec"), vars(sys.modules["__main__"]))
 
 
 def _stream(number: int, like: TextIOWrapper) -> TextIOWrapper:

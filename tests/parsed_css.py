@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from textual.css.stylesheet import Stylesheet
 
 _Rules = list[Any]
@@ -21,4 +22,4 @@ def share() -> None:
             parsed[key] = parse(self, *source, **more)
         return parsed[key]
 
-    Stylesheet._parse_rules = parse_once  # type: ignore[method-assign]
+    pytest.MonkeyPatch().setattr(Stylesheet, "_parse_rules", parse_once)

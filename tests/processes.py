@@ -40,6 +40,7 @@ class Process(subprocess.Popen[Any]):
 
     def _execute_child(self, *given: Any) -> None:
         """What `subprocess` calls to start the process once its pipes are made."""
+        # Both are private to Popen, so its stubs do not have them; nothing public lets a child be begun in another way.
         start = super()._execute_child  # type: ignore[misc]
         asked = inspect.signature(start).bind(*given).arguments
         pipes = {name: asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")}
