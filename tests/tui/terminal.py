@@ -44,8 +44,11 @@ class Tty(ForkingTerminal):
     def __enter__(self) -> Self:
         super().__enter__()
         self._hung_up = False
-        self._lines_before = termios.tcgetattr(self._master)[:4]
         return self
+
+    def _begin(self, slave: int) -> int:
+        self._lines_before = termios.tcgetattr(slave)[:4]  # once it runs, it changes them at any moment
+        return super()._begin(slave)
 
     @property
     def text(self) -> str:

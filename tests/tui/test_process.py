@@ -85,7 +85,7 @@ def test_a_signal_while_the_store_is_being_opened() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP])
 def test_stopped_and_continued_it_goes_on(number: signal.Signals) -> None:
-    """Nothing is begun twice, which kept it from ending."""
+    """Nothing is begun twice, which kept it from ending, and left the terminal as it had been made."""
     with Tty() as tty:
         tty.sees("No rotations yet.")
         for _ in range(3):
@@ -102,6 +102,7 @@ def test_stopped_and_continued_it_goes_on(number: signal.Signals) -> None:
             tty.sees("No rotations yet.")
         tty.press("q")
         assert tty.ends() == 0
+        assert tty.restored
 
 
 def test_a_dropped_line_ends_it() -> None:
