@@ -18,6 +18,7 @@ from providers.fields import Fields, Text, complaint
 if TYPE_CHECKING:
     from providers.postgres_connection import AsyncConnection, Session
     from providers.postgres_errors import Circumstances
+    from providers.postgres_login import Line
 
 CALL_SECONDS = 15.0
 """No call of a target takes longer, whatever the server does."""
@@ -105,6 +106,7 @@ class PostgresTarget:
         self.credentials = credentials
         self._turn = asyncio.Lock()
         self._connection: AsyncConnection | None = None
+        self._lines: dict[str, Line] = {}
 
     async def test(self) -> str:
         """Connect and say in one line what answered. Raises TargetError."""
@@ -114,7 +116,9 @@ class PostgresTarget:
             return f"PostgreSQL {session.version} at {self.credentials.address}, {security}"
 
     async def close(self) -> None:
-        """Drop the admin connection; the next call would connect anew. Never raises."""
+        """Drop the admin connection, and lines that nobody used; the next call would connect anew. Never raises."""
+        for username in list(self._lines):
+            self._hang_up(username)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALL_SECONDS), self._turn:
                 await self._drop()
@@ -154,22 +158,46 @@ class PostgresTarget:
                 if connection.closed:
                     await self._drop()
 
+    @contextlib.asynccontextmanager
+    async def login_ahead(self, username: str, password: str) -> AsyncIterator[None]:
+        """While something is done that lets somebody in, reach the server for the `login` that comes next."""
+        dialling = asyncio.create_task(self._dial(username, password))
+        try:
+            yield
+        except BaseException:
+            self._hang_up(username)
+            raise
+        finally:
+            dialling.cancel()
+
+    async def _dial(self, username: str, password: str) -> None:
+        from providers.postgres_login import dial
+
+        line = await dial(self.credentials, username, password)
+        self._hang_up(username)
+        if line is not None:
+            self._lines[username] = line
+
+    def _hang_up(self, username: str) -> None:
+        if (line := self._lines.pop(username, None)) is not None:
+            line.close()
+
     async def login(self, username: str, password: str) -> None:
         """Log in once as somebody else and leave.
 
         Raises CredentialRefused, TargetRefused when the server would let nobody in, TargetUnavailable.
         """
-        from providers import postgres_connection as wire
+        from providers.postgres_login import log_in
 
         circumstances = self._circumstances(user=username, refused=CredentialRefused, connecting=True)
         with circumstances.translating():
             async with asyncio.timeout(CALL_SECONDS):
-                connection = await wire.connect(self.credentials, username, password)
-                try:
-                    # A pooler lets people in before it has asked the server. An empty statement is the least to ask.
-                    await connection.execute("")
-                finally:
-                    await connection.close()
+                if (line := self._lines.pop(username, None)) is not None:
+                    with contextlib.closing(line):
+                        if line.serves(password):
+                            await line.log_in()
+                            return
+                await log_in(self.credentials, username, password)
 
     def _circumstances(self, **more: Any) -> Circumstances:
         from providers.postgres_errors import Circumstances

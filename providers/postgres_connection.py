@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg import pq, sql, waiting
+from psycopg import generators, pq, sql, waiting
 from psycopg.rows import TupleRow, tuple_row
 
 from providers.base import Outcome, TargetError, TargetRefused
@@ -75,9 +75,18 @@ class AsyncConnection(psycopg.AsyncConnection[TupleRow]):
 
 async def connect(credentials: PostgresCredentials, username: str, password: str) -> AsyncConnection:
     """Log in. Whatever the environment and the home directory say about PostgreSQL does not matter."""
+    with parameters(credentials, username, password) as known:
+        return await AsyncConnection.connect(autocommit=True, prepare_threshold=None, row_factory=tuple_row, **known)
+
+
+@contextlib.contextmanager
+def parameters(credentials: PostgresCredentials, username: str, password: str) -> Iterator[dict[str, Any]]:
+    """Yield all that libpq has to know; it reads a file that is named there when it encrypts the connection.
+
+    The values are texts and numbers. The type checker could not see that none is one of psycopg's own.
+    """
     with _root_certificates(credentials) as roots:
-        # The type checker cannot see that these are libpq's parameters, none of them psycopg's own.
-        parameters: dict[str, Any] = {
+        yield {
             **_neutral(any(name.startswith("PG") for name in os.environ)),
             **_security(credentials, roots),
             "host": credentials.host,
@@ -94,9 +103,6 @@ async def connect(credentials: PostgresCredentials, username: str, password: str
             "keepalives_count": 3,
             "tcp_user_timeout": 10_000,
         }
-        return await AsyncConnection.connect(
-            autocommit=True, prepare_threshold=None, row_factory=tuple_row, **parameters
-        )
 
 
 @functools.cache
@@ -163,6 +169,31 @@ def idle(connection: AsyncConnection) -> bool:
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)
     return not poll.poll(0)
+
+
+def _together(pgconn: pq.abc.PGconn, queries: Iterable[bytes]) -> PQGen[None]:
+    """Send queries on the heels of each other, each before the next is asked for, and read what they came to.
+
+    psycopg's own pipeline keeps a cursor and a queue, and logs the queries after one that failed.
+    """
+    pgconn.enter_pipeline_mode()
+    for query in queries:
+        pgconn.send_query_params(query, None)
+        pgconn.flush()
+    pgconn.pipeline_sync()
+    yield from generators.send(pgconn)
+    refusal: psycopg.Error | None = None
+    while pgconn.status != pq.ConnStatus.BAD:
+        result = yield from generators.fetch(pgconn)  # None after each query
+        if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+            pgconn.exit_pipeline_mode()
+            break
+        if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
+            refusal = refusal or psycopg.errors.error_from_result(result)
+    else:
+        refusal = refusal or psycopg.OperationalError("the connection is lost")
+    if refusal is not None:
+        raise refusal
 
 
 class Session:
@@ -260,23 +291,10 @@ class Session:
         return self._circumstances.failure(error)
 
     async def _send(self, statements: Iterable[Statement]) -> None:
-        """Send statements together and raise what the first one that failed raised.
-
-        An error that left the pipeline's block would have psycopg log those after it, statements included.
-        """
-        first: psycopg.Error | None = None
-        try:
-            async with self._connection.pipeline():
-                cursor = self._connection.cursor()
-                try:
-                    for statement in statements:
-                        await cursor.execute(statement)
-                except psycopg.Error as error:
-                    first = error
-        except psycopg.Error as error:
-            first = first or error
-        if first is not None:
-            raise first
+        """Send statements together and raise what the first one that failed raised."""
+        connection = self._connection
+        queries = (s if isinstance(s, bytes) else s.as_bytes(connection) for s in statements)
+        await connection.wait(_together(connection.pgconn, queries))
 
     def _settings(self, **more: str) -> bytes:
         settings = {**_LIMITS, **more, **(_QUIET if self.superuser else {})}

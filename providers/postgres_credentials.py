@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -155,7 +156,7 @@ class PostgresCredentialsProvider:
                 f"{values['username']} is the published user; a new password would break who uses it now.",
                 remedy="Give the two slots different users.",
             )
-        await self._set_password(target, parameters, values["username"], values["password"])
+        await self._set_password(target, parameters, values["username"], values["password"], login_follows=True)
         return request.candidate
 
     async def verify(self, target: PostgresTarget, parameters: PostgresParameters, credential: Credential) -> None:
@@ -246,14 +247,21 @@ class PostgresCredentialsProvider:
             raise
 
     async def _set_password(
-        self, target: PostgresTarget, parameters: PostgresParameters, username: str, password: str
+        self,
+        target: PostgresTarget,
+        parameters: PostgresParameters,
+        username: str,
+        password: str,
+        *,
+        login_follows: bool = False,
     ) -> None:
+        ahead = target.login_ahead(username, password) if login_follows else contextlib.nullcontext()
         if parameters.rotation_statement is None:
-            async with target.session(role=username, secrets=(password,)) as session:
+            async with target.session(role=username, secrets=(password,)) as session, ahead:
                 await session.set_password(username, password)
             return
         try:
-            async with target.session(role=username, secrets=(password,)) as session:
+            async with target.session(role=username, secrets=(password,)) as session, ahead:
                 statement = render(
                     parameters.rotation_statement,
                     username=username,

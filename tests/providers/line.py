@@ -39,8 +39,13 @@ class Line:
 
 
 @contextlib.asynccontextmanager
-async def line_to(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Line]:
-    """Listen on 127.0.0.1 and forward to a server's port there, decrypting for it if asked to."""
+async def line_to(
+    port: int, *, tls: ssl.SSLContext | None = None, directory: Path | None = None
+) -> AsyncIterator[Line]:
+    """Listen on 127.0.0.1 and forward to a server's port there, decrypting for it if asked to.
+
+    `directory`: listen on a socket in it instead, where a client looks for a server of that port.
+    """
     line = Line(0, tls)
     tasks: set[asyncio.Task[None]] = set()
     near: list[asyncio.StreamWriter] = []
@@ -60,8 +65,11 @@ async def line_to(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncItera
         near.append(writer)
         tasks.add(asyncio.ensure_future(serve(reader, writer)))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    line.port = server.sockets[0].getsockname()[1]
+    if directory is not None:
+        server = await asyncio.start_unix_server(accept, directory / f".s.PGSQL.{port}")
+    else:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        line.port = server.sockets[0].getsockname()[1]
     try:
         yield line
     finally:

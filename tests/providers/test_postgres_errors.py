@@ -21,7 +21,7 @@ from providers.postgres import PostgresTarget
 from providers.postgres_credentials import PROVIDER
 from providers.postgres_errors import Circumstances, identifier, literal, rights
 from tests.conftest import Database
-from tests.providers.conftest import Open, parameters, rotate
+from tests.providers.conftest import Open, parameters, rotate, until
 
 
 async def test_a_user_that_does_not_exist(pg: Database, target: PostgresTarget) -> None:
@@ -115,6 +115,25 @@ async def test_a_lock_that_is_not_released_is_waited_for_in_bounds(
         assert caught.value.outcome is Outcome.UNCHANGED
         other.execute("ROLLBACK")
     assert pg.login(user, "old")
+    await rotate(target, parameters(user))
+
+
+async def test_a_session_that_is_ended_while_it_waits_leaves_open_what_happened(
+    pg: Database, target: PostgresTarget
+) -> None:
+    user = pg.create_role("app", "old")
+    with pg.connect() as other:
+        other.execute("BEGIN")
+        other.execute(sql.SQL("ALTER ROLE {} PASSWORD 'other'").format(sql.Identifier(user)))
+        rotating = asyncio.create_task(rotate(target, parameters(user)))
+        blocked = "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        await until(lambda: pg.execute(blocked, other.info.backend_pid))
+        [(pid,)] = pg.execute(blocked, other.info.backend_pid)
+        pg.execute("SELECT pg_terminate_backend(%s)", pid)
+        with pytest.raises(TargetUnavailable, match=r"terminating connection|closed the connection") as caught:
+            await rotating
+        assert caught.value.outcome is Outcome.UNKNOWN
+        other.execute("ROLLBACK")
     await rotate(target, parameters(user))
 
 

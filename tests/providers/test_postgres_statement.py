@@ -249,8 +249,8 @@ TEMPLATES = [
     "DO $k$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %L', '{{username}}', '{{password}}'); END$k$",
     "SELECT 'a;b'; ALTER USER {{username}} WITH PASSWORD $k${{password}}$k$; SELECT '{{database}}'",
 ]
-# What would end the templates' own blocks is refused, and tested above.
-stems = values.filter(lambda value: len(value.encode()) < 40 and "$k" not in value)
+# What would end the templates' own blocks is refused, and tested above; "pg_" is PostgreSQL's own beginning of names.
+stems = values.filter(lambda value: len(value.encode()) < 40 and "$k" not in value and f"{value}_"[:3] != "pg_")
 passwords = st.text(string.digits + string.ascii_letters + string.punctuation, min_size=1, max_size=60).filter(
     lambda value: "$k" not in value
 )
