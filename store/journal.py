@@ -79,25 +79,30 @@ def issued(
 ) -> Steps:
     """What came back from the target, sealed into the attempt at once."""
     sealed = tx.seal(jobs.pack(credential), "attempt", attempt.id, "sealed_issued")
-    return _advance(tx, lease, attempt, done, now, step="verify", sealed_issued=sealed)
+    return _write_steps(tx, attempt, [done], now, lease=lease, step="verify", sealed_issued=sealed)
 
 
 _PLAN = insert(_ATTEMPT)
 _ADVANCE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt"))
+_ADVANCE_HELD = _ADVANCE.where(leases.HELD.exists())
+"""While the lease holds, whose row it locks."""
 Steps = list[dict[str, Any]]
 """What an attempt has behind it; each write returns them, to be kept for the next."""
 
 
-def _advance(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime, **columns: Any) -> Steps:
-    """Write under the lease that a step is done."""
-    leases.lock(tx, lease)
-    return _write_steps(tx, attempt, [done], now, **columns)
+def _write_steps(
+    tx: Tx, attempt: Attempt, done: Sequence[StepDone], now: datetime, *, lease: Lease | None = None, **columns: Any
+) -> Steps:
+    """`attempt` has the steps that were read or written last, which is how they stand while the lease holds.
 
-
-def _write_steps(tx: Tx, attempt: Attempt, done: Sequence[StepDone], now: datetime, **columns: Any) -> Steps:
-    """`attempt` has the steps that were read or written last, which is how they stand while the lease holds."""
+    `lease` is left out where this transaction wrote under it already. Raises LeaseLost.
+    """
     steps = [*attempt.steps, *(step.as_json() for step in done)]
-    tx.connection.execute(_ADVANCE, {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns})
+    row = {"attempt": attempt.id, "steps": steps, "updated_at": now, **columns}
+    if lease is None:
+        tx.connection.execute(_ADVANCE, row)
+    elif tx.connection.execute(_ADVANCE_HELD, {**row, **leases.marks(lease)}).rowcount != 1:
+        raise leases.lost()
     return steps
 
 
@@ -279,12 +284,12 @@ def abandon(tx: Tx, attempt_id: str, now: datetime) -> None:
 
 def retired(tx: Tx, lease: Lease, attempt: Attempt, done: StepDone, now: datetime) -> None:
     """The last trace of what the slot held before is gone from the target, and from here."""
-    _advance(
+    _write_steps(
         tx,
-        lease,
         attempt,
-        done,
+        [done],
         now,
+        lease=lease,
         step="done",
         state="done",
         finished_at=now,

@@ -99,8 +99,8 @@ def _take(tx: Tx, rotation_id: str, owner: str, seconds: float) -> Lease | None:
 
 def renew(tx: Tx, lease: Lease, seconds: float) -> None:
     """Raises LeaseLost when somebody else has taken over."""
-    if tx.connection.scalar(_RENEW, {**_marks(lease), "seconds": seconds}) is None:
-        raise _lost()
+    if tx.connection.execute(_RENEW, {**marks(lease), "seconds": seconds}).rowcount != 1:
+        raise lost()
 
 
 def release(tx: Tx, lease: Lease) -> None:
@@ -118,7 +118,7 @@ def hold(tx: Tx, lease: Lease) -> Rotation:
     """The rotation's row, locked for this transaction. Raises LeaseLost."""
     row = tx.session.get(Rotation, lease.rotation_id, populate_existing=True, with_for_update=True)
     if row is None or row.fence != lease.fence or row.lease_owner != lease.owner:
-        raise _lost()
+        raise lost()
     return row
 
 
@@ -127,29 +127,32 @@ _HELD = and_(
     _ROTATION.c.fence == bindparam("held_fence"),
     _ROTATION.c.lease_owner == bindparam("held_owner"),
 )
-_CHECK = select(_ROTATION.c.id).where(_HELD).with_for_update()
-_UPDATE = update(_ROTATION).where(_HELD).returning(_ROTATION.c.id)
+HELD = select(_ROTATION.c.id).where(_HELD).with_for_update()
+"""The row behind a lease, locked while that holds; its parameters are `marks`."""
+_UPDATE = update(_ROTATION).where(_HELD)
 _RENEW = _UPDATE.values(lease_until=db_epoch() + bindparam("seconds"))
 
 
-def _marks(lease: Lease) -> dict[str, Any]:
+def marks(lease: Lease) -> dict[str, Any]:
+    """What tells whether a lease still holds."""
     return {"held_rotation": lease.rotation_id, "held_fence": lease.fence, "held_owner": lease.owner}
 
 
-def _lost() -> LeaseLost:
+def lost() -> LeaseLost:
+    """What to raise when it does not."""
     return LeaseLost("The lease on this rotation ran out and somebody else took over; nothing was written.")
 
 
 def lock(tx: Tx, lease: Lease) -> None:
     """Lock the rotation's row for this transaction, like `hold`, without reading it."""
-    if tx.connection.scalar(_CHECK, _marks(lease)) is None:
-        raise _lost()
+    if tx.connection.scalar(HELD, marks(lease)) is None:
+        raise lost()
 
 
 def _update(tx: Tx, lease: Lease, **values: Any) -> bool:
-    return tx.connection.scalar(_UPDATE, {**_marks(lease), **values}) is not None
+    return tx.connection.execute(_UPDATE, {**marks(lease), **values}).rowcount == 1
 
 
 def write(tx: Tx, lease: Lease, **values: Any) -> None:
     if not _update(tx, lease, **values):
-        raise _lost()
+        raise lost()

@@ -119,11 +119,10 @@ def opened_values(tx: Tx, credential_id: str, sealed: bytes) -> dict[str, str]:
 
 
 _CREDENTIAL = SQLModel.metadata.tables["credential"]
-_SLOT = select(col(Credential.id)).where(
-    col(Credential.rotation_id) == bindparam("rotation"), col(Credential.slot) == bindparam("slot")
-)
 _FILL = insert(_CREDENTIAL)
-_REFILL = update(_CREDENTIAL).where(_CREDENTIAL.c.id == bindparam("row"))
+_REFILL = update(_CREDENTIAL).where(
+    _CREDENTIAL.c.rotation_id == bindparam("of_rotation"), _CREDENTIAL.c.slot == bindparam("of_slot")
+)
 
 
 def put_credential(
@@ -138,20 +137,17 @@ def put_credential(
     expires_at: datetime | None,
     attempt_id: str,
 ) -> None:
-    """Replace what a slot holds. `id` is for the row if the slot was empty; `values` are all its fields."""
-    known: str | None = tx.connection.scalar(_SLOT, {"rotation": rotation_id, "slot": slot})
-    row_id = known or id
-    columns: dict[str, Any] = {
+    """Replace what a slot holds. `id` is a new one: what the row held before opens under it no more."""
+    row: dict[str, Any] = {
+        "id": id,
         "public": dict(public),
-        "sealed_values": tx.seal(json.dumps(dict(values)), "credential", row_id, "sealed_values"),
+        "sealed_values": tx.seal(json.dumps(dict(values)), "credential", id, "sealed_values"),
         "issued_at": issued_at,
         "expires_at": expires_at,
         "attempt_id": attempt_id,
     }
-    if known is None:
-        tx.connection.execute(_FILL, {"id": row_id, "rotation_id": rotation_id, "slot": slot, **columns})
-    else:
-        tx.connection.execute(_REFILL, {"row": row_id, **columns})
+    if tx.connection.execute(_REFILL, {"of_rotation": rotation_id, "of_slot": slot, **row}).rowcount == 0:
+        tx.connection.execute(_FILL, {"rotation_id": rotation_id, "slot": slot, **row})
 
 
 def empty_slot(tx: Tx, rotation_id: str, slot: int) -> None:

@@ -16,7 +16,6 @@ from store import jobs, journal
 from store.database import Tx
 from store.jobs import Job, OpenAttempt, StoredCredential
 from store.leases import Lease
-from store.tables import Attempt
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Planner:
         rotation, attempt_id, now = job.rotation, new_id(self.random), self.clock()
         looks = isinstance(provider, Guarded) and rotation.guard != guard.OFF
         due_of = {SCHEDULE: rotation.next_rotation_at, EMERGENCY: rotation.emergency_since}
-        row = Attempt(
+        row = jobs.new_attempt(
             id=attempt_id,
             rotation_id=rotation.id,
             slot=fill.slot,

@@ -109,9 +109,9 @@ def test_slots_hold_sealed_credentials_and_are_replaced(store: Store) -> None:
     store.write(add_rotation)
     store.write(lambda tx: put(tx, 0, "old-pw", "c0"))
     store.write(lambda tx: put(tx, 1, "other-pw", "c1"))
-    store.write(lambda tx: put(tx, 0, "new-pw", "unused", "a2"))
+    store.write(lambda tx: put(tx, 0, "new-pw", "c2", "a2"))
     rows = store.read(lambda tx: rotations.credentials(tx, "r1"))
-    assert {slot: (row.id, row.attempt_id) for slot, row in rows.items()} == {0: ("c0", "a2"), 1: ("c1", "a1")}
+    assert {slot: (row.id, row.attempt_id) for slot, row in rows.items()} == {0: ("c2", "a2"), 1: ("c1", "a1")}
     assert b"new-pw" not in rows[0].sealed_values
     values = store.read(lambda tx: {slot: rotations.credential_values(tx, row) for slot, row in rows.items()})
     assert values[0] == {"username": "user0", "password": "new-pw"}
