@@ -60,7 +60,7 @@ class Line:
         try:
             pgconn.send_query(_LEAST)
             answer = generators.execute(pgconn)
-            for result in await waiting.wait_async(answer, self._socket, interval=_LOOK_EVERY):
+            for result in await waiting.wait_async(answer, pgconn.socket, interval=_LOOK_EVERY):
                 if result.status == pq.ExecStatus.FATAL_ERROR:
                     raise psycopg.errors.error_from_result(result)
         finally:
