@@ -6,6 +6,8 @@ descriptors 0, 1 and 2 beside it; the answer is the process's id. Ends when the 
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import dataclasses
 import fcntl
 import gc
@@ -54,6 +56,7 @@ def main() -> None:
     line = socket.socket(fileno=int(sys.argv[1]))
     for module in _MODULES:
         importlib.import_module(module)
+    sys.modules["sqlalchemy.orm"].configure_mappers()  # as the first statement would
     gc.freeze()
     while True:
         message, descriptors, _, _ = socket.recv_fds(line, 1 << 20, 3)
@@ -109,6 +112,7 @@ def _become(start: Start, descriptors: list[int]) -> None:
 
 def _carry_out(words: list[str]) -> None:
     """It ends as any program does: what it raises goes on to the interpreter."""
+    atexit.register(_leave, len(sys.modules))  # the first to be registered is the last to be called
     how, program, *sys.argv[1:] = words
     if how == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
@@ -116,6 +120,17 @@ def _carry_out(words: list[str]) -> None:
     sys.argv[0] = "-c"
     sys.modules["__main__"] = types.ModuleType("__main__")
     exec(compile(program, "<string>", "exec"), vars(sys.modules["__main__"]))
+
+
+def _leave(count: int) -> None:
+    """Keep the interpreter from taking apart what was imported ahead: it would copy every page of that memory first.
+
+    Those modules are the first `count`. Taken from the end, their names and they themselves are not even touched.
+    """
+    own = [("__main__", sys.modules["__main__"]), *(sys.modules.popitem() for _ in range(len(sys.modules) - count))]
+    ahead = [sys.modules.popitem() for _ in range(count)]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(ahead))
+    sys.modules.update(reversed(own))
 
 
 def _stream(number: int, like: TextIOWrapper) -> TextIOWrapper:

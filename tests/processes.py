@@ -31,9 +31,10 @@ class Process(subprocess.Popen[Any]):
     """As `subprocess.Popen`; a Python program is forked from a process that has imported what Keyturn imports.
 
     Importing takes most of a command's time, and the suite starts some hundreds. This is a child of ours with a memory,
-    environment, directory, descriptors, signals and terminal of its own, and it ends as every Python does. In the list
-    of processes it has another's name, what it has imported tells nothing, and umask and limits are those of the first
-    one: tests of these take `subprocess`. With a session of its own, it is controlled by the terminal of its input.
+    environment, directory, descriptors, signals and terminal of its own, and it ends as every Python does, but that
+    what was imported ahead is not taken apart. In the list of processes it has another's name, what it has imported
+    tells nothing, and umask and limits are those of the first one: tests of these take `subprocess`. With a session of
+    its own, it is controlled by the terminal of its input.
 
     What was asked for that only a new interpreter heeds starts one; so does every system but Linux.
     """

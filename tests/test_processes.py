@@ -23,6 +23,9 @@ _PIECES = {
     "last words": "raise SystemExit('no')",
     "last deeds": "import atexit, threading, time; atexit.register(print, 'at the end'); "
     "threading.Thread(target=lambda: (time.sleep(0.2), print('after it'))).start()",
+    "what is left at the end": "import sys, types, os\nclass Left:\n def __init__(self, what): self.what = what\n"
+    " def __del__(self, write=os.write): write(1, self.what)\n"
+    "left = Left(b'a global'); sys.modules['own'] = types.ModuleType('own'); sys.modules['own'].left = Left(b'one')",
     "a signal": "import os; os.kill(os.getpid(), 15)",
     "an interrupt": "import os; os.kill(os.getpid(), 2)",
     "a defect": "1 / 0",
