@@ -13,13 +13,14 @@ from tests.property.machine import Machine
 
 FAST = settings(
     max_examples=200,
-    stateful_step_count=10,
+    stateful_step_count=7,
     deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
+LONG = settings(FAST, stateful_step_count=10, derandomize=False, print_blob=True)
 SEEDS = 51
 """Of 200 schedules each, so that xdist has something to hand out."""
 
@@ -35,9 +36,9 @@ def test_ten_thousand_schedules(number: int, figures: Figures) -> None:
         """Of its own, as the seed stays with the class."""
 
     before = Machine.schedules, Machine.steps
-    run_state_machine_as_test(seed(number)(Seeded), settings=settings(FAST, derandomize=False, print_blob=True))
+    run_state_machine_as_test(seed(number)(Seeded), settings=LONG)
     schedules, steps = Machine.schedules - before[0], Machine.steps - before[1]
-    assert schedules >= FAST.max_examples
+    assert schedules >= LONG.max_examples
     figures(schedules=schedules, steps_of_schedules=steps)
 
 
