@@ -84,7 +84,7 @@ def issued(
 
 _PLAN = insert(_ATTEMPT)
 _ADVANCE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt"))
-_ADVANCE_HELD = _ADVANCE.where(leases.HELD.exists())
+_ADVANCE_HELD = _ADVANCE.where(leases.HELD_ROW.exists())
 """While the lease holds, whose row it locks."""
 Steps = list[dict[str, Any]]
 """What an attempt has behind it; each write returns them, to be kept for the next."""

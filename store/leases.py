@@ -127,7 +127,7 @@ _HELD = and_(
     _ROTATION.c.fence == bindparam("held_fence"),
     _ROTATION.c.lease_owner == bindparam("held_owner"),
 )
-HELD = select(_ROTATION.c.id).where(_HELD).with_for_update()
+HELD_ROW = select(_ROTATION.c.id).where(_HELD).with_for_update()
 """The row behind a lease, locked while that holds; its parameters are `marks`."""
 _UPDATE = update(_ROTATION).where(_HELD)
 _RENEW = _UPDATE.values(lease_until=db_epoch() + bindparam("seconds"))
@@ -145,7 +145,7 @@ def lost() -> LeaseLost:
 
 def lock(tx: Tx, lease: Lease) -> None:
     """Lock the rotation's row for this transaction, like `hold`, without reading it."""
-    if tx.connection.scalar(HELD, marks(lease)) is None:
+    if tx.connection.scalar(HELD_ROW, marks(lease)) is None:
         raise lost()
 
 

@@ -112,7 +112,7 @@ def _become(start: Start, descriptors: list[int]) -> None:
 
 def _carry_out(words: list[str]) -> None:
     """It ends as any program does: what it raises goes on to the interpreter."""
-    atexit.register(_leave, len(sys.modules))  # the first to be registered is the last to be called
+    atexit.register(_leave, len(sys.modules))  # called after whatever the program registers
     how, program, *sys.argv[1:] = words
     if how == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
